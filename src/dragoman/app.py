@@ -1,0 +1,264 @@
+"""The FastAPI application, and the Gateway that Python users hold."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import cached_property
+from typing import Any, TypeVar
+
+from fastapi import FastAPI
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.routing import Route
+
+from dragoman.backends.demo import PATH as DEMO_PATH
+from dragoman.backends.demo import Demo, DemoAPI
+from dragoman.call import Call, Chunk, Handler, Middleware
+from dragoman.config import Config
+from dragoman.edge import Bounds, Caller, Send, answer_headers, check_headers, failure_of, request_id_in
+from dragoman.errors import ErrorStyle, Failure, GatewayError, MethodNotAllowed, NotReady, UnknownPath
+from dragoman.gateway import opened
+from dragoman.logs import note_failure
+from dragoman.middleware.hooks import after, before
+from dragoman.surfaces.chat import Chat
+from dragoman.surfaces.models import models
+from dragoman.version import __version__
+from dragoman.wire.chat import ChatCompletion, ChatCompletionChunk, ChatRequest
+from dragoman.wire.error import ErrorEnvelope
+from dragoman.wire.models import Model
+
+CHAT_PATHS = ("/v1/chat/completions", "/chat/completions")
+
+Hook = TypeVar("Hook", bound=Callable[..., Any])
+
+
+class Gateway:
+    """A configuration, ready to be served: `gateway.app` is the ASGI application.
+
+        gateway = Gateway("dragoman.yaml")      # or a dict, a Config, or nothing for the demo
+
+        @gateway.before
+        async def greet(call): ...
+
+    It opens its backends when the application starts. Raises ConfigError.
+    """
+
+    def __init__(self, config: Config | Mapping[str, Any] | str | None = None) -> None:
+        self.config = _config(config)
+        self._around: list[Middleware] = []
+        self._opens: list[AbstractAsyncContextManager[Any]] = []
+        self._handler: Handler | None = None
+
+    def before(self, hook: Hook) -> Hook:
+        """Runs `hook(call)` before each call. It may return a changed call, or raise `Refused`."""
+        self._around.append(before(hook))
+        return hook
+
+    def after(self, hook: Hook) -> Hook:
+        """Runs `hook(call, chunk)` for each chunk, which it may change, or `hook(call, chunks)` for them all."""
+        self._around.append(after(hook))
+        return hook
+
+    def use(self, middleware: Middleware) -> Middleware:
+        """Puts a middleware before every model, inside those that were put there earlier."""
+        self._around.append(middleware)
+        return middleware
+
+    def opens(self, resource: AbstractAsyncContextManager[Any]) -> None:
+        """Opens a resource of yours with the gateway, and closes it with it."""
+        self._opens.append(resource)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Opens the backends; the application does it when it starts."""
+        async with AsyncExitStack() as opening:
+            for resource in self._opens:
+                await opening.enter_async_context(resource)
+            self._handler = await opening.enter_async_context(opened(self.config, self._around))
+            try:
+                yield
+            finally:
+                self._handler = None
+
+    def handle(self, call: Call) -> AsyncIterator[Chunk]:
+        """The gateway as a handler. Raises NotReady while it is not open."""
+        if self._handler is None:
+            raise NotReady()
+        return self._handler(call)
+
+    @property
+    def ready(self) -> bool:
+        """Whether it may take traffic."""
+        return self._handler is not None
+
+    @cached_property
+    def app(self) -> FastAPI:
+        """The ASGI application, to be served by itself or mounted in another."""
+        return _application(self)
+
+
+def _config(given: Config | Mapping[str, Any] | str | None) -> Config:
+    match given:
+        case None:
+            return Config.demo()
+        case str():
+            return Config.read(given)
+        case Config():
+            return given
+        case _:
+            return Config.of(given)
+
+
+class _Direct(APIRoute):
+    """A route that its function's signature documents and that function's `asgi` answers, a plain ASGI endpoint."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        self.app = endpoint.asgi  # type: ignore[attr-defined]
+
+
+class _Application(FastAPI):
+    """FastAPI with an edge: every answer has its request id, and the hot paths go straight to their endpoint."""
+
+    direct: Mapping[str, Callable[..., Any]] = {}
+    bounds: Bounds
+    style: ErrorStyle
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, with the stream events that no route's signature tells of."""
+        document = super().openapi()
+        event = TypeAdapter(ChatCompletionChunk).json_schema(ref_template="#/components/schemas/{model}")
+        schemas = document["components"]["schemas"]
+        for name, schema in {**event.pop("$defs", {}), "ChatCompletionChunk": event}.items():
+            schemas.setdefault(name, schema)
+        return document
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        endpoint = self.direct.get(scope["path"]) if scope["method"] == "POST" and not self.user_middleware else None
+        if endpoint is not None and not scope.get("root_path"):
+            await endpoint(scope, receive, send)
+            return
+        try:
+            check_headers(scope["headers"])
+        except Failure as failure:
+            await Caller(scope, receive, send, self.bounds, self.style).refuse(failure)
+            return
+        await super().__call__(scope, receive, _identified(scope, send))
+
+
+def _identified(scope: Any, send: Send) -> Any:
+    """A `send` that puts the request id on the answer."""
+    request_id = request_id_in(scope["headers"])
+    scope.setdefault("state", {})["request_id"] = request_id
+
+    async def sent(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start" and not any(
+            name == b"x-request-id" for name, _ in message["headers"]
+        ):
+            message = {**message, "headers": [*message["headers"], *answer_headers(request_id, {})]}
+        await send(message)
+
+    return sent
+
+
+def _application(gateway: Gateway) -> FastAPI:
+    config = gateway.config
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with gateway.opened():
+            yield
+
+    app = _Application(
+        title="dragoman",
+        version=__version__,
+        summary="OpenAI's API in front of any chat API.",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        separate_input_output_schemas=False,
+    )
+    app.bounds, app.style = config.bounds, config.errors
+    chat = Chat(gateway.handle, config.bounds, config.errors)
+    _add_chat(app, chat)
+    listed: dict[str, Model] = {
+        name: {"id": name, "object": "model", "created": model.created, "owned_by": model.owned_by, "permission": []}
+        for name, model in config.models.items()
+    }
+    app.include_router(models(listed), prefix="/v1")
+    app.include_router(models(listed), include_in_schema=False)
+    _add_health(app, gateway)
+    if any(isinstance(backend, Demo) for backend in config.backends.values()):
+        app.router.routes.append(Route(DEMO_PATH, DemoAPI()))
+    _add_failures(app, config)
+    return app
+
+
+def _add_chat(app: _Application, chat: Chat) -> None:
+    async def create_chat_completion(request: ChatRequest) -> None:
+        """Answers a conversation, whole or, with `stream: true`, as server-sent events."""
+
+    create_chat_completion.asgi = chat  # type: ignore[attr-defined]
+    streamed = {"schema": {"$ref": "#/components/schemas/ChatCompletionChunk"}}
+    options: dict[str, Any] = {
+        "methods": ["POST"],
+        "response_model": ChatCompletion,
+        "summary": "Create chat completion",
+        "tags": ["chat"],
+        "responses": {
+            200: {"content": {"text/event-stream": streamed}},
+            "4XX": {"model": ErrorEnvelope, "description": "The request cannot be answered"},
+            "5XX": {"model": ErrorEnvelope, "description": "The backend failed"},
+            422: {"model": ErrorEnvelope, "description": "The payload is not valid"},
+        },
+    }
+    for path in CHAT_PATHS:
+        for slash in ("", "/"):
+            shown = path == CHAT_PATHS[0] and not slash
+            app.router.routes.append(_Direct(path + slash, create_chat_completion, include_in_schema=shown, **options))
+    app.direct = {path + slash: chat for path in CHAT_PATHS for slash in ("", "/")}
+
+
+def _add_health(app: FastAPI, gateway: Gateway) -> None:
+    @app.get("/health", tags=["health"], summary="Alive")
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/ready", tags=["health"], summary="May take traffic", responses={503: {"model": ErrorEnvelope}})
+    async def ready() -> dict[str, str]:
+        if not gateway.ready:
+            raise NotReady()
+        return {"status": "ready"}
+
+
+def _add_failures(app: FastAPI, config: Config) -> None:
+    """Everything that goes wrong on any path is told in OpenAI's envelope."""
+
+    async def fail(request: Request, error: Exception) -> Response:
+        failure = _http_failure(request, error) if isinstance(error, HTTPException) else failure_of(error)
+        request_id = request.scope["state"]["request_id"]
+        note_failure(request_id, failure, begun=False)
+        headers = {**failure.headers, "x-request-id": request_id}
+        status = failure.status_in(config.errors)
+        return Response(failure.envelope(request_id), status, headers, media_type="application/json")
+
+    app.add_exception_handler(HTTPException, fail)
+    app.add_exception_handler(Failure, fail)
+    app.add_exception_handler(Exception, fail)
+
+
+def _http_failure(request: Request, error: HTTPException) -> Failure:
+    """What the framework says by a status, in our words."""
+    method, path = request.method, request.url.path[:200]
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        message = f"Not allowed to {method} on {path}. Allowed: {allowed}."
+        return MethodNotAllowed(message, headers={"allow": allowed})
+    if error.status_code == 404:
+        hint = " The base URL already ends in /v1." if path.startswith("/v1/v1/") else " GET /docs lists the paths."
+        return UnknownPath(f"Invalid URL ({method} {path}).{hint}")
+    return GatewayError(detail=f"the framework answered {error.status_code}")

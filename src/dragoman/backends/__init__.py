@@ -1,0 +1,14 @@
+"""Where an answer comes from: one kind per file, each with its own options."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from dragoman.backends.demo import Demo
+from dragoman.backends.http import HTTP
+from dragoman.backends.openai import OpenAI
+from dragoman.backends.python import Python
+
+__all__ = ["BackendOptions", "Demo"]
+
+BackendOptions = Annotated[HTTP | OpenAI | Python | Demo, Field(discriminator="kind")]

@@ -1,0 +1,197 @@
+"""The demo: a small rule-based conversation partner behind a chat API of its own, which has never heard of OpenAI.
+
+It stands for "your chat API": it listens on the loopback, and is reached through the `http` backend over real HTTP.
+
+    POST /demo/chatting   {"say": text, "mood": 0…2?, "drip": true?}
+    → {"heard": text, "answer": {"words": text}, "over": "said-all", "count": {"in": n, "out": n}}
+    → or, dripping, one JSON a line: {"word": text}, … {"over": "said-all", "count": {…}}
+"""
+
+import asyncio
+import re
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+import orjson
+import uvicorn
+from pydantic import BaseModel, ConfigDict
+
+from dragoman.call import Ability, Handler
+from dragoman.mapping.exchange import Mapped
+
+PATH = "/demo/chatting"
+LONGEST = 64 * 1024
+
+_TURNED = {
+    "i": "you",
+    "me": "you",
+    "my": "your",
+    "mine": "yours",
+    "myself": "yourself",
+    "am": "are",
+    "i'm": "you're",
+    "i've": "you've",
+    "i'll": "you'll",
+    "you": "I",
+    "your": "my",
+    "yours": "mine",
+    "you're": "I'm",
+    "yourself": "myself",
+}
+
+_RULES: list[tuple[str, tuple[str, ...]]] = [
+    (
+        r"\b(?:hello|hi|hey|good (?:morning|evening|day))\b",
+        ("Hello! What is on your mind?", "Good to hear you. What shall we talk about?"),
+    ),
+    (r"\b(?:bye|goodbye|see you)\b", ("Goodbye. It was a pleasure.", "Until next time!")),
+    (r"\bthank(?:s| you)\b", ("You are welcome. What else?",)),
+    (
+        r"\b(?:who|what) are you\b",
+        ("I am a few dozen rules in a small server. Put your own chat API in my place and I will gladly step aside.",),
+    ),
+    (r"\bweather\b", ("I live on the loopback interface; it is always mild here. How is it where you are?",)),
+    (r"\bi need (.+)", ("What would change if you had {0}?", "How did you come to need {0}?")),
+    (r"\bi(?:'m| am) (.+)", ("Since when are you {0}?", "What is it like to be {0}?")),
+    (r"\bi feel (.+)", ("When did you begin to feel {0}?", "Who else knows that you feel {0}?")),
+    (r"\bi (?:want|would like) (.+)", ("Suppose you got {0}: what then?",)),
+    (r"\bi can(?:'t|not) (.+)", ("What stops you, so that you cannot {0}?",)),
+    (r"\bi think (.+)", ("What makes you think {0}?",)),
+    (r"\bmy (.+)", ("Tell me more about your {0}.",)),
+    (r"\bbecause (.+)", ("Is that the only reason, {0}?",)),
+    (r"\bcan you (.+)", ("Why do you ask whether I can {0}?",)),
+    (r"\bwhy\b.*\?", ("What answer would please you most?",)),
+    (r"\?\s*$", ("What do you think yourself?", "That is a good question. What led you to it?")),
+    (r"\b(?:yes|yeah|sure)\b", ("You sound certain. Go on.",)),
+    (r"\bno\b", ("Why not?",)),
+]
+_OTHERWISE = ("Go on.", "Tell me more.", "I see. What follows from that?", "Say that in other words.")
+_COMPILED = [(re.compile(pattern, re.IGNORECASE), answers) for pattern, answers in _RULES]
+
+
+def reply(text: str) -> str:
+    """What the demo says to a text; the same text gets the same answer."""
+    choice = sum(text.encode())
+    for pattern, answers in _COMPILED:
+        if match := pattern.search(text):
+            answer = answers[choice % len(answers)]
+            return answer.format(*(_turned(group) for group in match.groups()))
+    return _OTHERWISE[choice % len(_OTHERWISE)]
+
+
+def _turned(words: str) -> str:
+    """The words as the other side would say them."""
+    kept = re.split(r"[.!?;\n]", words[:200], maxsplit=1)[0].strip()
+    return " ".join(_TURNED.get(word.lower(), word) for word in kept.split())
+
+
+class DemoAPI:
+    """The demo's own protocol, as an ASGI application."""
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
+        if scope["type"] != "http":
+            return
+        if scope["method"] != "POST":
+            await _send_json(send, 405, {"trouble": 'POST {"say": "…"} here'})
+            return
+        asked = await _read(receive)
+        if not isinstance(asked, dict) or not isinstance(asked.get("say"), str):
+            await _send_json(send, 400, {"trouble": '"say" must be a text'})
+            return
+        answer = reply(asked["say"])
+        count = {"in": len(asked["say"].split()), "out": len(answer.split())}
+        if asked.get("drip"):
+            await _drip(send, answer, count)
+        else:
+            told = {"heard": asked["say"], "answer": {"words": answer}, "over": "said-all", "count": count}
+            await _send_json(send, 200, told)
+
+
+async def _read(receive: Callable[..., Any]) -> Any:
+    body, more = b"", True
+    while more and len(body) <= LONGEST:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    try:
+        return orjson.loads(body) if len(body) <= LONGEST else None
+    except orjson.JSONDecodeError:
+        return None
+
+
+async def _send_json(send: Callable[..., Any], status: int, value: Any) -> None:
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": orjson.dumps(value)})
+
+
+async def _drip(send: Callable[..., Any], answer: str, count: dict[str, int]) -> None:
+    headers = [(b"content-type", b"application/x-ndjson")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    for word in re.findall(r"\s*\S+", answer):
+        await send({"type": "http.response.body", "body": orjson.dumps({"word": word}) + b"\n", "more_body": True})
+        await asyncio.sleep(0)
+    end = orjson.dumps({"over": "said-all", "count": count}) + b"\n"
+    await send({"type": "http.response.body", "body": end})
+
+
+def _mapping(url: str) -> Mapped:
+    """The demo's protocol in dragoman's own terms; what you would write for an API of yours."""
+    paths = {
+        "finish": {"path": "over", "map": {"said-all": "stop"}},
+        "usage": {"prompt": "count.in", "completion": "count.out"},
+    }
+    return Mapped.model_validate(
+        {
+            "url": url,
+            "request": {"say": "{{ last_user }}", "mood": "{{ temperature }}"},
+            "response": {"text": "answer.words", "error": "trouble", **paths},
+            "stream": {"framing": "ndjson", "request": {"drip": True}, "text": "word", **paths},
+        }
+    )
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn that serves without taking the process over: no signals, no announcement."""
+
+    async def open(self, listening: socket.socket) -> None:
+        self.config.load()
+        self.lifespan = self.config.lifespan_class(self.config)
+        await self.startup(sockets=[listening])
+
+    async def close(self) -> None:
+        self.force_exit = True
+        await self.shutdown()
+
+    def _log_started_message(self, listeners: Any) -> None:
+        pass
+
+
+class Demo(BaseModel):
+    """`kind: demo`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["demo"]
+
+    @property
+    def native(self) -> frozenset[Ability]:
+        return frozenset({"stream"})
+
+    @property
+    def pace(self) -> float | None:
+        return None
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Handler]:
+        listening = socket.create_server(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}{PATH}"
+        server = _Server(uvicorn.Config(DemoAPI(), lifespan="off", log_config=None, access_log=False))
+        await server.open(listening)
+        try:
+            async with _mapping(url).opened() as handler:
+                yield handler
+        finally:
+            await server.close()

@@ -1,0 +1,122 @@
+"""An upstream that speaks OpenAI already: everything passes, unknown fields too; only the model is renamed."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+from dragoman.call import Ability, Call, Chunk, Handler
+from dragoman.errors import (
+    UpstreamBadContentType,
+    UpstreamBadEncoding,
+    UpstreamBadEvent,
+    UpstreamBadResponse,
+    UpstreamError,
+)
+from dragoman.mapping.completions import Completions
+from dragoman.mapping.framing import SSE
+from dragoman.mapping.json import loaded
+from dragoman.upstream import HTTPURL, Answer, Explained, HeaderText, Reach, Upstream
+
+END = b"[DONE]"
+
+
+class OpenAI(Reach):
+    """`kind: openai`."""
+
+    kind: Literal["openai"]
+    url: HTTPURL
+    """The base URL, such as `https://api.openai.com/v1`."""
+    key: HeaderText | None = None
+    """Sent as a bearer token."""
+    model: str | None = None
+    """The model to ask the upstream for, instead of the caller's."""
+    show_errors: bool = False
+    """Let callers read why the upstream did not accept a request."""
+
+    @property
+    def native(self) -> frozenset[Ability]:
+        return frozenset({"stream"})
+
+    @property
+    def pace(self) -> float | None:
+        return None
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Handler]:
+        login = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        reach = self.model_copy(update={"headers": {**login, **self.headers}})
+        url = self.url.rstrip("/") + "/chat/completions"
+        async with Upstream(url, reach, explain=_explained if self.show_errors else None) as upstream:
+
+            async def handle(call: Call) -> AsyncIterator[Chunk]:
+                body = call.request.given()
+                body["model"] = self.model or body["model"]
+                if call.request.max_completion_tokens is not None:
+                    body.pop("max_tokens", None)
+                streaming = bool(call.request.stream)
+                answer = await upstream.ask(call, body, "text/event-stream" if streaming else "application/json")
+                async for chunk in (
+                    _streamed(answer) if streaming and answer.type != "application/json" else _whole(answer)
+                ):
+                    yield chunk
+
+            yield handle
+
+
+async def _whole(answer: Answer) -> AsyncIterator[Chunk]:
+    _check_type(answer, "json")
+    body = await answer.whole()
+    try:
+        value = loaded(body)
+    except UnicodeDecodeError as error:
+        raise UpstreamBadEncoding(detail="not UTF-8") from error
+    except ValueError as error:
+        raise UpstreamBadResponse(detail=f"not JSON: {error}") from error
+    if not isinstance(value, dict) or value.get("error") or not value.get("choices"):
+        raise _failed(value, UpstreamBadResponse(detail="not a chat completion"))
+    for chunk in Completions().chunks(value):
+        yield chunk
+
+
+async def _streamed(answer: Answer) -> AsyncIterator[Chunk]:
+    _check_type(answer, "event-stream")
+    framing, completions = SSE(), Completions()
+    while piece := await answer.read():
+        for event in framing.feed(piece):
+            if event == END:
+                answer.ended = True
+                return
+            for chunk in completions.chunks(_event(event)):
+                yield chunk
+    for event in framing.rest():
+        if event != END:
+            for chunk in completions.chunks(_event(event)):
+                yield chunk
+
+
+def _event(event: bytes) -> dict[str, Any]:
+    try:
+        value = loaded(event, replace=True)
+    except ValueError as error:
+        raise UpstreamBadEvent(detail=f"not JSON: {error}") from error
+    if not isinstance(value, dict) or value.get("error"):
+        raise _failed(value, UpstreamBadEvent(detail="not a chat completion chunk"))
+    return value
+
+
+def _failed(value: Any, otherwise: UpstreamBadResponse | UpstreamBadEvent) -> Exception:
+    error = value.get("error") if isinstance(value, dict) else None
+    return UpstreamError(detail=f"the upstream says: {error}"[:2048]) if error else otherwise
+
+
+def _check_type(answer: Answer, word: str) -> None:
+    if answer.type and word not in answer.type:
+        raise UpstreamBadContentType(detail=f"{answer.type} came where {word} was expected")
+
+
+def _explained(value: Any) -> Explained | None:
+    error = value.get("error") if isinstance(value, dict) else None
+    if not isinstance(error, dict) or not isinstance(error.get("message"), str):
+        return None
+    code, param = error.get("code"), error.get("param")
+    return Explained(error["message"], str(code) if code else None, str(param) if param else None)

@@ -1,0 +1,246 @@
+"""A Python function as a backend: sync or async, returning an answer or yielding it piece by piece."""
+
+import asyncio
+import inspect
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from contextvars import copy_context
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ImportString
+
+from dragoman.call import Ability, Call, Chunk, Handler
+from dragoman.errors import (
+    Failure,
+    UpstreamBadResponse,
+    UpstreamBusy,
+    UpstreamConnectError,
+    UpstreamDeadline,
+    UpstreamDNSError,
+    UpstreamError,
+    UpstreamIdleTimeout,
+    UpstreamTimeout,
+    UpstreamTLSError,
+)
+from dragoman.mapping.completions import Completions, message
+from dragoman.units import PerSecond
+from dragoman.upstream import Timeouts
+
+TAKES = ("request", "messages", "call")
+OWN_FILES = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
+
+_AFTER_LAST = object()
+
+
+def _takes_what_there_is(function: Any) -> Any:
+    if not callable(function):
+        raise ValueError("is not a function")
+    for name, parameter in inspect.signature(function).parameters.items():
+        if (
+            name not in TAKES
+            and parameter.default is parameter.empty
+            and parameter.kind
+            not in (
+                parameter.VAR_POSITIONAL,
+                parameter.VAR_KEYWORD,
+            )
+        ):
+            raise ValueError(f"takes {name!r}, but a function may take {', '.join(TAKES)}")
+    return function
+
+
+class Pacing(BaseModel):
+    """How the answer is streamed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    pace: PerSecond | None = None
+    """A typing effect: at most so many pieces a second, such as `40/s`."""
+
+
+class Python(BaseModel):
+    """`kind: python`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["python"]
+    target: Annotated[ImportString[Any], AfterValidator(_takes_what_there_is)]
+    """`module:function`. It takes what it names out of `request`, `messages` and `call`, and gives text, a dict
+    (an assistant message or a whole chat completion) or a Chunk, once or by yielding."""
+    timeout: Timeouts = Timeouts()
+    stream: Pacing = Pacing()
+    concurrency: Annotated[int, Field(ge=1)] = 1000
+    """Calls that may be open at once; one more is answered 503."""
+    threads: Annotated[int, Field(ge=1, le=1000)] = 64
+    """Threads for a function that is not async."""
+
+    @property
+    def native(self) -> frozenset[Ability]:
+        yields = inspect.isasyncgenfunction(self.target) or inspect.isgeneratorfunction(self.target)
+        return frozenset({"stream"}) if yields else frozenset()
+
+    @property
+    def pace(self) -> float | None:
+        return self.stream.pace
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Handler]:
+        pool = ThreadPoolExecutor(self.threads, thread_name_prefix="dragoman-python")
+        try:
+            yield _Calling(self, pool).handle
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+class _Calling:
+    """The open backend."""
+
+    def __init__(self, options: Python, pool: ThreadPoolExecutor) -> None:
+        self._options = options
+        self._pool = pool
+        self._function: Callable[..., Any] = options.target
+        named = inspect.signature(self._function).parameters
+        self._names = [name for name in TAKES if name in named]
+        self._busy = 0
+
+    async def handle(self, call: Call) -> AsyncIterator[Chunk]:
+        if self._busy >= self._options.concurrency:
+            raise UpstreamBusy(detail=f"{self._busy} calls are open")
+        self._busy += 1
+        call.open.callback(self._release)
+        finished = False
+        completions = Completions()
+        try:
+            async for value in self._values(call):
+                for chunk in _chunks(value, completions):
+                    finished = finished or chunk.finish is not None
+                    yield chunk
+        except Failure:
+            raise
+        except Exception as error:
+            raise _named(error) from error
+        if not finished:
+            yield Chunk(finish="stop")
+
+    def _release(self) -> None:
+        self._busy -= 1
+
+    async def _values(self, call: Call) -> AsyncIterator[Any]:
+        """What the function gives, one value after the other, each within its time."""
+        available = {"request": call.request, "messages": call.request.messages, "call": call}
+        arguments = {name: available[name] for name in self._names}
+        clock = _Clock(self._options.timeout)
+        given = await clock.wait(self._begun(arguments))
+        if inspect.isasyncgen(given) or isinstance(given, AsyncIterator):
+            if inspect.isasyncgen(given):
+                call.open.push_async_callback(given.aclose)
+            pull: Callable[[], Awaitable[Any]] = lambda: anext(given, _AFTER_LAST)  # noqa: E731
+        elif isinstance(given, Iterator):
+            lane = _Lane(self._pool, given)
+            call.open.callback(lane.close)
+            pull = lane.next
+        else:
+            yield given
+            return
+        while (value := await clock.wait(pull())) is not _AFTER_LAST:
+            yield value
+
+    async def _begun(self, arguments: Mapping[str, Any]) -> Any:
+        function = self._function
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            given = function(**arguments)
+        else:
+            context = copy_context()
+            work = asyncio.get_running_loop().run_in_executor(self._pool, lambda: context.run(function, **arguments))
+            given = await work
+        return await given if inspect.isawaitable(given) else given
+
+
+class _Lane:
+    """A sync iterator, one step at a time in the pool; closed in the thread that ran its last step."""
+
+    def __init__(self, pool: ThreadPoolExecutor, iterator: Iterator[Any]) -> None:
+        self._pool = pool
+        self._iterator = iterator
+        self._step: Future[Any] | None = None
+
+    async def next(self) -> Any:
+        context = copy_context()
+        self._step = self._pool.submit(lambda: context.run(next, self._iterator, _AFTER_LAST))
+        return await asyncio.wrap_future(self._step)
+
+    def close(self) -> None:
+        close = getattr(self._iterator, "close", None)
+        if self._step and close:
+            self._step.add_done_callback(lambda step: close())
+
+
+class _Clock:
+    """The time a function may take: to begin, between two values, and in all."""
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        self._timeouts = timeouts
+        self._now = asyncio.get_running_loop().time
+        self._deadline = self._now() + timeouts.total
+        self._begun = False
+
+    async def wait(self, work: Awaitable[Any]) -> Any:
+        allowed = self._timeouts.idle if self._begun else self._timeouts.first
+        limit = asyncio.timeout_at(min(self._now() + allowed, self._deadline))
+        try:
+            async with limit:
+                value = await work
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise self._failure() from error
+        self._begun = True
+        return value
+
+    def _failure(self) -> Failure:
+        if self._now() >= self._deadline:
+            return UpstreamDeadline()
+        return UpstreamIdleTimeout() if self._begun else UpstreamTimeout()
+
+
+def _chunks(value: Any, completions: Completions) -> Iterator[Chunk]:
+    match value:
+        case str():
+            yield Chunk(text=value)
+        case Chunk():
+            yield value
+        case dict() if "choices" in value:
+            yield from completions.chunks(value)
+        case dict():
+            yield _message(value)
+        case _:
+            raise UpstreamBadResponse(detail=f"the function gave {type(value).__name__}, not text, a dict or a Chunk")
+
+
+def _message(value: dict[str, Any]) -> Chunk:
+    chunk = message({key: value[key] for key in value if key not in ("finish_reason", "usage")})
+    chunk.finish, chunk.usage = value.get("finish_reason"), value.get("usage")
+    return chunk
+
+
+def _named(error: Exception) -> Failure:
+    """The failure that the function's own error stands for: what could not be reached is told from what went wrong."""
+    detail = f"the function raised {type(error).__name__}: {error}"
+    cause: BaseException | None = error
+    while cause is not None:
+        match cause:
+            case Failure():
+                return cause
+            case TimeoutError():
+                return UpstreamTimeout(detail=detail)
+            case socket.gaierror():
+                return UpstreamDNSError(detail=detail)
+            case ssl.SSLError():
+                return UpstreamTLSError(detail=detail)
+            case OSError() if not isinstance(cause, OWN_FILES) and type(cause).__module__ == "builtins":
+                return UpstreamConnectError(detail=detail)
+        cause = cause.__cause__ or cause.__context__
+    return UpstreamError(detail=detail)

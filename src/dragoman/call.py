@@ -1,0 +1,116 @@
+"""A call on its way: what is asked, who asks, and the one shape of everything that answers."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Any, Literal, Protocol, TypeAlias
+
+from dragoman.errors import UpstreamBadResponse
+from dragoman.wire.chat import ChatRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Who asks. Servers without keys know one: `anyone`."""
+
+    id: str
+
+
+ANYONE = Key("anyone")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request being answered."""
+
+    request: ChatRequest
+    key: Key
+    open: AsyncExitStack
+    """What was opened for this call; the edge closes it when the answer is done or the caller is gone."""
+    id: str = ""
+    """The request id that the caller reads in `x-request-id`."""
+
+    def asking(self, **changes: Any) -> "Call":
+        """The same call with other request fields. They are taken as they are, not validated again."""
+        return replace(self, request=self.request.model_copy(update=changes))
+
+
+@dataclass(slots=True)
+class Chunk:
+    """A piece of an answer.
+
+    `finish` is an OpenAI finish reason; each choice ends with exactly one. `tool_calls` are OpenAI's tool call deltas,
+    `usage` is OpenAI's usage object. What else a backend says travels in `delta` (beside the text), `choice` (beside
+    the delta) and `answer` (beside the choices). `about` tells facts for the `x-dragoman-…` headers; only the first
+    chunk's are read.
+    """
+
+    text: str = ""
+    finish: str | None = None
+    index: int = 0
+    tool_calls: list[dict[str, Any]] | None = None
+    usage: dict[str, Any] | None = None
+    delta: dict[str, Any] | None = None
+    choice: dict[str, Any] | None = None
+    answer: dict[str, Any] | None = None
+    about: dict[str, str] | None = None
+
+
+Handler: TypeAlias = Callable[[Call], AsyncIterator[Chunk]]
+Middleware: TypeAlias = Callable[[Handler], Handler]
+
+
+Ability = Literal["stream"]
+"""What OpenAI can do that a backend may not."""
+
+
+class Backend(Protocol):
+    """A configuration that opens into a handler."""
+
+    @property
+    def native(self) -> frozenset[Ability]:
+        """What it can do by itself."""
+        ...
+
+    @property
+    def pace(self) -> float | None:
+        """How many pieces a second its streams show at most; None for as fast as they come."""
+        ...
+
+    def opened(self) -> AbstractAsyncContextManager[Handler]:
+        """The handler, for as long as it is open. Raises ConfigError when it cannot be opened."""
+        ...
+
+
+def stack(handler: Handler, middleware: Iterable[Middleware]) -> Handler:
+    """The handler with middleware before it, the first one outermost."""
+    return reduce(lambda inner, outer: outer(inner), reversed(list(middleware)), handler)
+
+
+class Begun:
+    """A stream of chunks whose first has arrived."""
+
+    __slots__ = ("_held", "_rest", "first")
+
+    def __init__(self, first: Chunk, rest: AsyncIterator[Chunk]) -> None:
+        self.first = first
+        self._held: Chunk | None = first
+        self._rest = rest
+
+    def __aiter__(self) -> "Begun":
+        return self
+
+    def __anext__(self) -> Awaitable[Chunk]:
+        return self._rest.__anext__() if self._held is None else self._released()
+
+    async def _released(self) -> Chunk:
+        self._held = None
+        return self.first
+
+
+async def begun(chunks: AsyncIterator[Chunk]) -> Begun:
+    """Waits for the first chunk. Until it is there, anything may still change; what fails before it is raised here."""
+    async for first in chunks:
+        return Begun(first, chunks)
+    raise UpstreamBadResponse(detail="the answer ended before it began")

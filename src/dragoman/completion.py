@@ -1,0 +1,328 @@
+"""A completion taking shape: chunks in, OpenAI's events or one JSON out, with OpenAI's rules kept whatever comes.
+
+The rules: the role comes first and once; a tool call has its index in every delta, its id, type and name in the first
+only, and arguments that are never empty; each choice has one finish reason out of five, and nothing after it
+(OpenAI API reference, the chat completion object and the chat completion chunk object).
+"""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from dragoman.call import Chunk
+from dragoman.errors import UpstreamDisconnected, UpstreamError
+
+Delta = dict[str, Any]
+
+CONSTANT = ("service_tier", "system_fingerprint")
+"""What is said beside the choices and holds for the whole answer."""
+DONE = b"data: [DONE]\n\n"
+FINISH = {
+    **dict.fromkeys(("length", "max_tokens", "max_output_tokens", "model_length", "max_length"), "length"),
+    **dict.fromkeys(("tool_calls", "tool_call", "tool_use"), "tool_calls"),
+    **dict.fromkeys(("content_filter", "safety", "recitation", "blocklist", "prohibited_content"), "content_filter"),
+    "function_call": "function_call",
+}
+"""What backends call the end of an answer, in OpenAI's words. Whatever is not here is `stop`."""
+
+
+@dataclass(slots=True)
+class _ToolCall:
+    named: bool = False
+    filled: bool = False
+    held: Delta = field(default_factory=dict)
+
+
+class _Choice:
+    """One choice's state: what was said of it so far."""
+
+    __slots__ = ("calls", "finish", "index", "latest")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.finish: str | None = None
+        self.calls: dict[int, _ToolCall] = {}
+        self.latest = -1
+
+    def deltas(self, chunk: Chunk) -> Iterator[Delta]:
+        """What the chunk adds, in OpenAI's deltas. Nothing is added after the finish."""
+        if self.finish:
+            return
+        if chunk.text or chunk.delta:
+            yield {**({"content": chunk.text} if chunk.text else {}), **(chunk.delta or {})}
+        if calls := [delta for call in chunk.tool_calls or () for delta in self._called(call)]:
+            yield {"tool_calls": calls}
+        if chunk.finish:
+            if empty := [_arguments(index, "{}") for index, call in self.calls.items() if not call.filled]:
+                yield {"tool_calls": empty}
+            self.finish = self._finished(chunk.finish)
+
+    def _called(self, given: Delta) -> Iterator[Delta]:
+        index = self._index_of(given)
+        call = self.calls.setdefault(index, _ToolCall())
+        if call.named:
+            if delta := _continued(given):
+                call.filled = call.filled or bool(delta.get("function", {}).get("arguments"))
+                yield {"index": index, **delta}
+            return
+        call.held = merged(call.held, {key: value for key, value in given.items() if key != "index"})
+        if _name_in(call.held):
+            call.named = True
+            call.filled = call.held.get("type") == "custom" or bool(call.held["function"].get("arguments"))
+            yield _opening(index, call.held)
+
+    def _index_of(self, given: Delta) -> int:
+        """The call's index; a backend that leaves it out means a new call by each new id."""
+        index = given.get("index")
+        if not isinstance(index, int):
+            index = self.latest + 1 if given.get("id") or self.latest < 0 else self.latest
+        self.latest = index
+        return index
+
+    def _finished(self, reason: str) -> str:
+        word = str(reason).lower()
+        if word == "error":
+            raise UpstreamError(detail="the backend's finish reason is an error")
+        finish = FINISH.get(word, "stop")
+        if any(call.named for call in self.calls.values()):
+            return "tool_calls" if finish == "stop" else finish
+        return "stop" if finish == "tool_calls" else finish
+
+
+def _name_in(call: Delta) -> bool:
+    inner = call.get("function") or call.get("custom") or {}
+    return bool(inner.get("name"))
+
+
+def _opening(index: int, call: Delta) -> Delta:
+    """The first delta of a tool call."""
+    opening = {**call, "index": index, "id": call.get("id") or f"call_{secrets.token_hex(12)}"}
+    if call.get("type") != "custom":
+        function = {**call["function"], "arguments": _as_text(call["function"].get("arguments"))}
+        opening |= {"type": "function", "function": function}
+    return opening
+
+
+def _continued(given: Delta) -> Delta:
+    """A later delta of a tool call: what was said once is not said again."""
+    delta = {key: value for key, value in given.items() if key not in ("index", "id", "type", "function", "custom")}
+    if arguments := _as_text((given.get("function") or {}).get("arguments")):
+        delta["function"] = {"arguments": arguments}
+    if text := (given.get("custom") or {}).get("input"):
+        delta["custom"] = {"input": text}
+    return delta
+
+
+def _arguments(index: int, text: str) -> Delta:
+    return {"index": index, "function": {"arguments": text}}
+
+
+def _as_text(arguments: object) -> str:
+    if arguments is None or isinstance(arguments, str):
+        return arguments or ""
+    return orjson.dumps(arguments).decode()
+
+
+def merged(old: Any, new: Any, key: str = "") -> Any:
+    """Two deltas as one: texts and lists grow, objects merge, list items with an `index` meet, the rest is replaced."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {**old, **{name: merged(old[name], new[name], name) if name in old else new[name] for name in new}}
+    if isinstance(old, list) and isinstance(new, list):
+        return _merged_items(old, new)
+    if (
+        isinstance(old, str)
+        and isinstance(new, str)
+        and key not in ("id", "type", "role", "name", "format", "service_tier")
+    ):
+        return old + new
+    return old if new is None else new
+
+
+def _merged_items(old: list[Any], new: list[Any]) -> list[Any]:
+    grown = list(old)
+    where = {item["index"]: place for place, item in enumerate(grown) if isinstance(item, dict) and "index" in item}
+    for item in new:
+        place = where.get(item["index"]) if isinstance(item, dict) and "index" in item else None
+        if place is None:
+            grown.append(item)
+        else:
+            grown[place] = merged(grown[place], item)
+    return grown
+
+
+def usage_in(given: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The usage object with the three numbers that clients rely on; None when the backend said none of them."""
+    if not given or not any(isinstance(given.get(name), int) for name in ("prompt_tokens", "completion_tokens")):
+        return None
+    asked, answered = given.get("prompt_tokens") or 0, given.get("completion_tokens") or 0
+    return {**given, "prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}
+
+
+class _Completion:
+    def __init__(self, id: str, created: int, model: str) -> None:
+        self.id, self.created, self.model = id, created, model
+        self.choices: dict[int, _Choice] = {}
+        self.usage: dict[str, Any] | None = None
+
+    def _choice(self, chunk: Chunk) -> tuple[_Choice | None, bool]:
+        """The choice that the chunk speaks of, and whether it is new. None when it speaks of the whole answer only."""
+        if chunk.usage:
+            self.usage = chunk.usage
+        choice = self.choices.get(chunk.index)
+        if choice:
+            return choice, False
+        silent = not (chunk.text or chunk.finish or chunk.tool_calls or chunk.delta or chunk.choice)
+        if silent and (chunk.usage or chunk.answer):
+            return None, False
+        choice = self.choices[chunk.index] = _Choice(chunk.index)
+        return choice, True
+
+    def check_finished(self) -> None:
+        """Raises UpstreamDisconnected if a choice has not ended."""
+        if not self.choices or not all(choice.finish for choice in self.choices.values()):
+            raise UpstreamDisconnected(detail="the answer ended without a finish reason")
+
+
+class Folded(_Completion):
+    """A completion as one JSON."""
+
+    def __init__(self, id: str, created: int, model: str) -> None:
+        super().__init__(id, created, model)
+        self._messages: dict[int, Delta] = {}
+        self._texts: dict[int, list[str]] = {}
+        self._beside: dict[int, dict[str, Any]] = {}
+        self._answer: dict[str, Any] = {}
+
+    def add(self, chunk: Chunk) -> None:
+        choice, new = self._choice(chunk)
+        if chunk.answer:
+            self._answer.update(chunk.answer)
+        if choice is None:
+            return
+        index = choice.index
+        if new:
+            self._messages[index], self._texts[index], self._beside[index] = {}, [], {}
+        if chunk.choice and not choice.finish:
+            self._beside[index] = merged(self._beside[index], chunk.choice)
+        for delta in choice.deltas(chunk):
+            if "content" in delta:
+                self._texts[index].append(delta.pop("content"))
+            self._messages[index] = merged(self._messages[index], delta)
+
+    def json(self) -> bytes:
+        """The chat completion object. Raises UpstreamDisconnected if it is not whole."""
+        self.check_finished()
+        usage = usage_in(self.usage)
+        answer = {
+            "id": self.id,
+            "object": "chat.completion",
+            "created": self.created,
+            "model": self.model,
+            "choices": [self._told(self.choices[index]) for index in sorted(self.choices)],
+            **({"usage": usage} if usage else {}),
+        }
+        return orjson.dumps({**answer, **{key: self._answer[key] for key in self._answer if key not in answer}})
+
+    def _told(self, choice: _Choice) -> dict[str, Any]:
+        said = self._messages[choice.index]
+        text = "".join(self._texts[choice.index])
+        content = text if text or not said.keys() - {"annotations"} else None
+        message = {"role": "assistant", "content": content, "refusal": None, **said}
+        if calls := message.get("tool_calls"):
+            message["tool_calls"] = [{key: call[key] for key in call if key != "index"} for call in calls]
+        return {
+            "index": choice.index,
+            "message": message,
+            "logprobs": None,
+            **self._beside[choice.index],
+            "finish_reason": choice.finish,
+        }
+
+
+class Streamed(_Completion):
+    """A completion as server-sent events."""
+
+    def __init__(self, id: str, created: int, model: str, with_usage: bool) -> None:
+        super().__init__(id, created, model)
+        self._with_usage = with_usage
+        self._tail = b',"usage":null}\n\n' if with_usage else b"}\n\n"
+        self._head = orjson.dumps({"id": id, "object": "chat.completion.chunk", "created": created, "model": model})[
+            :-1
+        ]
+        self._constant: dict[str, Any] = {}
+        self._openings: dict[int, bytes] = {}
+
+    def events(self, chunk: Chunk) -> bytes:
+        """The chunk as events; none at all if it only speaks of the usage."""
+        opening = self._openings.get(chunk.index)
+        if opening and not (
+            chunk.finish or chunk.tool_calls or chunk.delta or chunk.choice or chunk.answer or chunk.usage
+        ):
+            return opening + orjson.dumps(chunk.text) + self._closing if chunk.text else b""
+        return b"".join(self._written(chunk))
+
+    @property
+    def _closing(self) -> bytes:
+        return b'},"logprobs":null,"finish_reason":null}]' + self._tail
+
+    def _written(self, chunk: Chunk) -> Iterator[bytes]:
+        choice, new = self._choice(chunk)
+        beside, answer = chunk.choice or {}, self._learned(chunk.answer or {})
+        if choice is None:
+            return
+        if new:
+            content = None if chunk.tool_calls and not chunk.text else ""
+            yield self._event(choice, {"role": "assistant", "content": content, "refusal": None}, {}, {})
+        ended = choice.finish
+        for delta in choice.deltas(chunk):
+            yield self._event(choice, delta, beside, answer)
+            beside, answer = {}, {}
+        if choice.finish != ended:
+            yield self._event(choice, {}, beside, answer, choice.finish)
+        elif not ended and (beside or answer):
+            yield self._event(choice, {}, beside, answer)
+        self._open(choice)
+
+    def _event(
+        self,
+        choice: _Choice,
+        delta: Delta,
+        beside: dict[str, Any],
+        answer: dict[str, Any],
+        finish: str | None = None,
+    ) -> bytes:
+        told = {"index": choice.index, "delta": delta, "logprobs": None, **beside, "finish_reason": finish}
+        extra = b"," + orjson.dumps(answer)[1:-1] if answer else b""
+        return b"".join((b"data: ", self._head, b',"choices":[', orjson.dumps(told), b"]", extra, self._tail))
+
+    def _learned(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """What is said beside the choices; what holds for the whole answer is repeated in each event from here on."""
+        constant: dict[str, Any] = {key: answer[key] for key in CONSTANT if key in answer}
+        if constant and constant != self._constant:
+            self._constant = constant
+            base = {"id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": self.model}
+            self._head = orjson.dumps({**base, **constant})[:-1]
+            self._openings.clear()
+        ours = ("id", "object", "created", "model", "choices", "usage")
+        return {key: answer[key] for key in answer if key not in constant and key not in ours}
+
+    def _open(self, choice: _Choice) -> None:
+        if choice.finish:
+            self._openings.pop(choice.index, None)
+        elif choice.index not in self._openings:
+            start = b',"choices":[{"index":%d,"delta":{"content":' % choice.index
+            self._openings[choice.index] = b"data: " + self._head + start
+
+    def ending(self) -> bytes:
+        """What comes after the last chunk: the usage where it was asked for and is known, and `[DONE]`.
+
+        Raises UpstreamDisconnected if a choice has not ended.
+        """
+        self.check_finished()
+        usage = usage_in(self.usage) if self._with_usage else None
+        if not usage:
+            return DONE
+        return b"".join((b"data: ", self._head, b',"choices":[],"usage":', orjson.dumps(usage), b"}\n\n", DONE))

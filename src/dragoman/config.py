@@ -1,0 +1,279 @@
+"""One file in, one frozen Config out. The only reader of the environment."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from dragoman.backends import BackendOptions
+from dragoman.edge import Bounds
+from dragoman.errors import ConfigError, ErrorStyle
+from dragoman.middleware.hooks import Hook
+
+CONFIG_VARIABLE = "DRAGOMAN_CONFIG"
+LEVEL_VARIABLE = "DRAGOMAN_LOG_LEVEL"
+DEFAULT_FILE = "dragoman.yaml"
+MAX_NODES = 100_000
+
+_VARIABLE = re.compile(r"(\$?)\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+Anything = TypeVar("Anything", bound="Config")
+Place = tuple[str | int, ...]
+
+BackendName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+ModelName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,256}$")]
+
+
+class ModelOptions(BaseModel):
+    """A public name that callers ask for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    backend: str
+    """The name of the backend that answers."""
+    model: str | None = None
+    """What the backend calls this model; without it, the public name."""
+    owned_by: str = "dragoman"
+    created: int = 0
+    """Unix seconds, shown in the models list."""
+
+
+def _or_backend(value: Any) -> Any:
+    return {"backend": value} if isinstance(value, str) else value
+
+
+ModelEntry = Annotated[ModelOptions, BeforeValidator(_or_backend, json_schema_input_type=ModelOptions | str)]
+
+
+class Config(BaseModel):
+    """A whole configuration."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    backends: Annotated[dict[BackendName, BackendOptions], Field(min_length=1)]
+    models: Annotated[dict[ModelName, ModelEntry], Field(min_length=1)]
+    hooks: list[Hook] = []
+    errors: ErrorStyle = "specified"
+    """`openai`: an invalid payload is 400 and an unreachable backend 502, as OpenAI and proxies have it."""
+    bounds: Bounds = Bounds()
+
+    @classmethod
+    def demo(cls) -> Self:
+        """What is served without a configuration."""
+        return cls.of({"backends": {"demo": {"kind": "demo"}}, "models": {"mock-gpt-model": "demo"}})
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Self:
+        """The configuration that a mapping describes. Raises ConfigError."""
+        return _validated(cls, data, _Source("the configuration", {}))
+
+    @classmethod
+    def read(cls, file: str | Path) -> Self:
+        """The configuration in a YAML file. Raises ConfigError, which names the line."""
+        source, data = _parsed(Path(file))
+        return _validated(cls, data, source)
+
+
+def hand_down(file: str | Path | None, log_level: str) -> None:
+    """Leaves what worker processes need in their environment."""
+    os.environ |= {CONFIG_VARIABLE: str(file or ""), LEVEL_VARIABLE: log_level}
+
+
+def handed_down() -> tuple[Config, str]:
+    """The configuration and the log level that the first process left. Raises ConfigError."""
+    file = os.environ.get(CONFIG_VARIABLE)
+    return Config.read(file) if file else Config.demo(), os.environ.get(LEVEL_VARIABLE, "info")
+
+
+class _Source:
+    """Where a configuration stands: its file, and the line of every key."""
+
+    def __init__(self, name: str, lines: dict[Place, int]) -> None:
+        self.name = name
+        self.lines = lines
+
+    def problem(self, place: Place, message: str) -> str:
+        line = next((self.lines[place[:end]] for end in range(len(place), -1, -1) if place[:end] in self.lines), None)
+        where = self.name if line is None else f"{self.name}:{line}"
+        return f"{where}: {_dotted(place)}: {message}" if place else f"{where}: {message}"
+
+
+def _dotted(place: Place) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
+
+
+class _Reader:
+    """YAML nodes to plain data: `${NAME}` resolved, the line of each key kept, each key once."""
+
+    def __init__(self, name: str) -> None:
+        self.source = _Source(name, {})
+        self.problems: list[str] = []
+        self._count = 0
+
+    def value(self, loader: yaml.CSafeLoader, node: yaml.Node, place: Place) -> Any:
+        self._count += 1
+        if self._count > MAX_NODES:
+            raise ConfigError(f"{self.source.name}: more than {MAX_NODES} values")
+        self.source.lines.setdefault(place, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            loader.flatten_mapping(node)
+            return dict(self._pairs(loader, node, place))
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(loader, item, (*place, index)) for index, item in enumerate(node.value)]
+        value = loader.construct_object(node)
+        return self._resolved(value, place) if isinstance(value, str) else value
+
+    def _pairs(self, loader: yaml.CSafeLoader, node: yaml.MappingNode, place: Place) -> Iterator[tuple[str, Any]]:
+        seen: set[str] = set()
+        for key_node, value_node in node.value:
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else "?"
+            here = (*place, key)
+            self.source.lines[here] = key_node.start_mark.line + 1
+            if key in seen:
+                self.problems.append(self.source.problem(here, "stands here twice"))
+            seen.add(key)
+            yield key, self.value(loader, value_node, here)
+
+    def _resolved(self, text: str, place: Place) -> str:
+        def variable(match: re.Match[str]) -> str:
+            if match[1]:
+                return match[0][1:]
+            if match[2] not in os.environ:
+                self.problems.append(self.source.problem(place, f"the environment variable {match[2]} is not set"))
+            return os.environ.get(match[2], "")
+
+        return _VARIABLE.sub(variable, text)
+
+
+def _parsed(file: Path) -> tuple[_Source, Any]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}") from error
+    reader = _Reader(str(file))
+    loader = yaml.CSafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        data = {} if node is None else reader.value(loader, node, ())
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{file}:{mark.line + 1}" if mark else str(file)
+        raise ConfigError(
+            f"{where}: is not YAML: {getattr(error, 'problem', None) or 'it cannot be parsed'}"
+        ) from error
+    finally:
+        loader.dispose()
+    if reader.problems:
+        raise ConfigError("\n".join(reader.problems))
+    return reader.source, data
+
+
+def _validated(kind: type[Anything], data: Any, source: _Source) -> Anything:
+    try:
+        config = kind.model_validate(data)
+    except ValidationError as invalid:
+        problems = [_problem(error, data, kind, source) for error in invalid.errors(include_url=False)]
+        raise ConfigError("\n".join(dict.fromkeys(problems))) from None
+    if unknown := list(_unknown_backends(config, source)):
+        raise ConfigError("\n".join(unknown))
+    return config
+
+
+def _unknown_backends(config: Config, source: _Source) -> Iterator[str]:
+    for name, model in config.models.items():
+        if model.backend not in config.backends:
+            told = f"no backend is named {model.backend!r}{_meant(model.backend, config.backends)}"
+            yield source.problem(("models", name), told)
+
+
+def _problem(error: ErrorDetails, data: Any, kind: type[BaseModel], source: _Source) -> str:
+    place = _place(error, data)
+    return source.problem(place, _message(error, place, data, kind))
+
+
+def _place(error: ErrorDetails, data: Any) -> Place:
+    """The error's place in the data: pydantic's location without the names of union branches."""
+    place: list[str | int] = []
+    current = data
+    for step in error["loc"]:
+        inside = (
+            current.keys() if isinstance(current, Mapping) else range(len(current)) if isinstance(current, list) else ()
+        )
+        if step in inside:
+            place.append(step)
+            current = current[step]
+    if error["type"] == "missing":
+        place.append(error["loc"][-1])
+    return tuple(place)
+
+
+def _message(error: ErrorDetails, place: Place, data: Any, kind: type[BaseModel]) -> str:
+    context = error.get("ctx") or {}
+    match error["type"]:
+        case "extra_forbidden":
+            return f"is not a known key{_meant(str(place[-1]), _known_keys(kind, place[:-1], data))}"
+        case "missing":
+            return "is missing"
+        case "union_tag_not_found":
+            return "needs `kind`: http, openai, python or demo"
+        case "union_tag_invalid":
+            kinds = context["expected_tags"].replace("'", "").split(", ")
+            return f"there is no kind {context['tag']!r}{_meant(context['tag'], kinds)}; there are {', '.join(kinds)}"
+        case "value_error":
+            return str(context["error"])
+        case "import_error":
+            return f"cannot be imported: {context['error']}"
+        case "string_pattern_mismatch" if len(place) == 2 and place[0] in ("backends", "models"):
+            return "is not a good name: use letters, digits, '.', '_' and '-'"
+        case _:
+            return error["msg"][0].lower() + error["msg"][1:]
+
+
+def _meant(word: str, known: Any) -> str:
+    near = get_close_matches(word, list(known), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _known_keys(kind: type[BaseModel], place: Place, data: Any) -> list[str]:
+    """The keys that may stand at a place, by the configuration's JSON Schema."""
+    root = kind.model_json_schema()
+    schemas = [root]
+    for step in place:
+        data = data[step]
+        schemas = [
+            _discriminated(inner, data)
+            for schema in schemas
+            for branch in _branches(schema, root)
+            for inner in _inner(branch, step)
+        ]
+    return [key for schema in schemas for branch in _branches(schema, root) for key in branch.get("properties", {})]
+
+
+def _inner(schema: dict[str, Any], step: str | int) -> Iterator[dict[str, Any]]:
+    if isinstance(step, int):
+        yield schema.get("items", {})
+    elif step in schema.get("properties", {}):
+        yield schema["properties"][step]
+    elif isinstance(schema.get("additionalProperties"), dict):
+        yield schema["additionalProperties"]
+
+
+def _branches(schema: dict[str, Any], root: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
+    yield schema
+    for branch in schema.get("anyOf", ()):
+        yield from _branches(branch, root)
+
+
+def _discriminated(schema: dict[str, Any], data: Any) -> dict[str, Any]:
+    discriminator = schema.get("discriminator")
+    if not discriminator or not isinstance(data, Mapping):
+        return schema
+    return {"$ref": discriminator["mapping"].get(data.get(discriminator["propertyName"]), schema)}

@@ -1,0 +1,284 @@
+"""Every way a call can fail.
+
+    Failure
+    ├── InvalidRequest            the caller sent what OpenAI would not take (422, or 400 with `errors: openai`)
+    │   ├── InvalidJSON
+    │   └── UpstreamRejected      … or what the backend would not take
+    ├── Refused                   a hook said no
+    ├── UnknownModel · UnknownPath · MethodNotAllowed
+    ├── TooSlow · TooLarge · HeadersTooLarge · Encoded · MalformedHTTP
+    ├── GatewayError · NotReady · TooManyConnections
+    └── UpstreamFailure           the backend's doing; the message is fixed, the detail is for the log
+        ├── Unreachable           (500, or 502/504 with `errors: openai`)
+        │   └── UpstreamDNSError · UpstreamConnectError · UpstreamConnectTimeout · UpstreamTLSError
+        ├── UpstreamTimeout · UpstreamIdleTimeout · UpstreamDeadline
+        ├── UpstreamDisconnected · UpstreamProtocolError · UpstreamRedirectRefused
+        ├── UpstreamBadResponse · UpstreamBadEvent · UpstreamBadContentType · UpstreamBadEncoding
+        ├── UpstreamTooLarge · UpstreamStreamRewrite
+        ├── UpstreamAuthError · UpstreamRateLimited · UpstreamUnavailable · UpstreamBusy
+        └── UpstreamError
+
+`ConfigError` stands apart: it stops a start, never a call.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+import orjson
+
+ErrorStyle = Literal["specified", "openai"]
+
+INVALID = "invalid_request_error"
+SERVER = "server_error"
+
+
+class Failure(Exception):
+    """A call that cannot be answered, in the terms of OpenAI's error object.
+
+    `message` is what the caller reads and says what to do next; `detail` is for the operator's log only.
+    `status` is the one that OpenAI uses, `specified` the one of the original specification where they differ.
+    """
+
+    status: ClassVar[int] = 500
+    specified: ClassVar[int | None] = None
+    type: ClassVar[str] = SERVER
+    fixed_code: ClassVar[str | None] = None
+    fixed_message: ClassVar[str] = "The server failed to answer."
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        detail: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.message = message or self.fixed_message
+        self.param = param
+        self.code = code or self.fixed_code
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.backend: str | None = None
+        super().__init__(self.message)
+
+    def status_in(self, style: ErrorStyle) -> int:
+        """The HTTP status this failure has in that style."""
+        return self.status if style == "openai" or self.specified is None else self.specified
+
+    def envelope(self, request_id: str) -> bytes:
+        """OpenAI's error object as JSON, all four keys (OpenAI API reference, errors)."""
+        error = {"message": self.told(request_id), "type": self.type, "param": self.param, "code": self.code}
+        return orjson.dumps({"error": error})
+
+    def told(self, request_id: str) -> str:
+        """The message as the caller gets it."""
+        return self.message
+
+
+class InvalidRequest(Failure):
+    status, specified, type = 400, 422, INVALID
+    fixed_message = "The request is not valid."
+
+
+class InvalidJSON(InvalidRequest):
+    fixed_code = "invalid_json"
+    fixed_message = "We could not parse the JSON body of your request. Send one JSON object, encoded in UTF-8."
+
+
+class Refused(Failure):
+    """Raised by a hook that will not let a call through."""
+
+    status, type, fixed_code = 403, "permission_error", "refused"
+    fixed_message = "This request was refused."
+
+
+class UnknownModel(Failure):
+    status, type, fixed_code = 404, INVALID, "model_not_found"
+    fixed_message = "The model does not exist or you do not have access to it. GET /v1/models lists the models."
+
+
+class UnknownPath(Failure):
+    status, type = 404, INVALID
+    fixed_message = "Invalid URL. GET /docs lists the paths."
+
+
+class MethodNotAllowed(Failure):
+    status, type, fixed_code = 405, INVALID, "method_not_supported"
+    fixed_message = "Not allowed to use this method on this path."
+
+
+class TooSlow(Failure):
+    status, type, fixed_code = 408, INVALID, "request_timeout"
+    fixed_message = "The request did not arrive in time. Send it faster, or send less."
+
+
+class TooLarge(Failure):
+    status, type, fixed_code = 413, INVALID, "request_too_large"
+    fixed_message = "The request body is too large."
+
+
+class Encoded(Failure):
+    status, type, fixed_code = 415, INVALID, "unsupported_content_encoding"
+    fixed_message = "Compressed request bodies are not supported. Send the JSON without a content-encoding."
+
+
+class HeadersTooLarge(Failure):
+    status, type, fixed_code = 431, INVALID, "headers_too_large"
+    fixed_message = "The request headers are too large. At most 100 headers and 32 KiB are accepted."
+
+
+class MalformedHTTP(Failure):
+    status, type, fixed_code = 400, INVALID, "malformed_http"
+    fixed_message = "This is not a valid HTTP/1.1 request."
+
+
+class GatewayError(Failure):
+    fixed_code = "gateway_error"
+    fixed_message = "The gateway failed while answering. The request id finds the reason in its log."
+
+
+class NotReady(Failure):
+    status, type, fixed_code = 503, "service_unavailable_error", "gateway_not_ready"
+    fixed_message = "The gateway is not ready yet. Try again in a moment."
+
+
+class TooManyConnections(Failure):
+    status, type, fixed_code = 503, "service_unavailable_error", "gateway_connections"
+    fixed_message = "Too many connections are open. Try again in a moment."
+
+
+class UpstreamFailure(Failure):
+    """The backend did not answer as it should. What it said stays in `detail`, for the log."""
+
+    status, fixed_code = 502, "upstream_error"
+    fixed_message = "The backend failed to answer."
+
+    def told(self, request_id: str) -> str:
+        return f"{self.message} (request id: {request_id})"
+
+
+class UpstreamError(UpstreamFailure):
+    fixed_message = "The backend reported an error."
+
+
+class UpstreamRejected(InvalidRequest, UpstreamFailure):
+    fixed_code = "upstream_rejected"
+    fixed_message = "The backend did not accept this request."
+
+
+class Unreachable(UpstreamFailure):
+    specified = 500
+
+
+class UpstreamDNSError(Unreachable):
+    fixed_code = "upstream_dns_error"
+    fixed_message = "The backend could not be found."
+
+
+class UpstreamConnectError(Unreachable):
+    fixed_code = "upstream_connect_error"
+    fixed_message = "The backend could not be reached."
+
+
+class UpstreamConnectTimeout(Unreachable):
+    status, fixed_code = 504, "upstream_connect_timeout"
+    fixed_message = "The backend could not be reached in time."
+
+
+class UpstreamTLSError(Unreachable):
+    fixed_code = "upstream_tls_error"
+    fixed_message = "The backend could not be reached securely."
+
+
+class UpstreamTimeout(UpstreamFailure):
+    status, fixed_code = 504, "upstream_timeout"
+    fixed_message = "The backend did not begin to answer in time."
+
+    def __init__(self, message: str | None = None, *, detail: str = "") -> None:
+        super().__init__(message, detail=detail, headers={"x-should-retry": "false"})
+
+
+class UpstreamIdleTimeout(UpstreamFailure):
+    status, fixed_code = 504, "upstream_idle_timeout"
+    fixed_message = "The backend stopped in the middle of its answer."
+
+
+class UpstreamDeadline(UpstreamFailure):
+    status, fixed_code = 504, "upstream_deadline"
+    fixed_message = "The backend did not finish its answer in time."
+
+
+class UpstreamDisconnected(UpstreamFailure):
+    fixed_code = "upstream_disconnected"
+    fixed_message = "The backend closed the connection before its answer was complete."
+
+
+class UpstreamProtocolError(UpstreamFailure):
+    fixed_code = "upstream_protocol_error"
+    fixed_message = "The backend did not answer in valid HTTP."
+
+
+class UpstreamRedirectRefused(UpstreamFailure):
+    fixed_code = "upstream_redirect_refused"
+    fixed_message = "The backend redirected the request, which is not followed."
+
+
+class UpstreamBadResponse(UpstreamFailure):
+    fixed_code = "upstream_bad_response"
+    fixed_message = "The backend's answer could not be understood."
+
+
+class UpstreamBadEvent(UpstreamFailure):
+    fixed_code = "upstream_bad_event"
+    fixed_message = "A part of the backend's stream could not be understood."
+
+
+class UpstreamBadContentType(UpstreamFailure):
+    fixed_code = "upstream_bad_content_type"
+    fixed_message = "The backend's answer is not of the expected type."
+
+
+class UpstreamBadEncoding(UpstreamFailure):
+    fixed_code = "upstream_bad_encoding"
+    fixed_message = "The backend's answer is not encoded as it should be."
+
+
+class UpstreamTooLarge(UpstreamFailure):
+    fixed_code = "upstream_too_large"
+    fixed_message = "The backend's answer is too large."
+
+
+class UpstreamStreamRewrite(UpstreamFailure):
+    fixed_code = "upstream_stream_rewrite"
+    fixed_message = "The backend changed what it had already said."
+
+
+class UpstreamAuthError(UpstreamFailure):
+    fixed_code = "upstream_auth_error"
+    fixed_message = "The backend did not accept the gateway's credentials."
+
+    def __init__(self, message: str | None = None, *, detail: str = "") -> None:
+        super().__init__(message, detail=detail, headers={"x-should-retry": "false"})
+
+
+class UpstreamRateLimited(UpstreamFailure):
+    status, type, fixed_code = 429, "rate_limit_error", "upstream_rate_limited"
+    fixed_message = "The backend receives too many requests. Slow down and try again."
+
+
+class UpstreamUnavailable(UpstreamFailure):
+    status, type, fixed_code = 503, "service_unavailable_error", "upstream_error"
+    fixed_message = "The backend is not available at the moment. Try again later."
+
+
+class UpstreamBusy(UpstreamFailure):
+    status, type, fixed_code = 503, "service_unavailable_error", "upstream_busy"
+    fixed_message = "The backend is answering as many requests as it may. Try again in a moment."
+
+    def __init__(self, message: str | None = None, *, detail: str = "") -> None:
+        super().__init__(message, detail=detail, headers={"retry-after": "1"})
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used. The message names the file, the line, the key and what would be right."""

@@ -1,0 +1,75 @@
+"""Wires a Config into one handler: the gateway itself."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from difflib import get_close_matches
+
+from dragoman.call import Call, Chunk, Handler, Middleware, stack
+from dragoman.config import Config
+from dragoman.emulation import completed
+from dragoman.errors import ConfigError, Failure, UnknownModel
+from dragoman.middleware.hooks import hooked
+
+
+@asynccontextmanager
+async def opened(config: Config, around: Iterable[Middleware] = ()) -> AsyncIterator[Handler]:
+    """The handler of a whole configuration, for as long as its backends are open.
+
+    `around` stands before every model's handler, outermost first, inside the configured hooks. Raises ConfigError.
+    """
+    async with AsyncExitStack() as opening:
+        backends = {}
+        for name, backend in config.backends.items():
+            try:
+                handler = await opening.enter_async_context(backend.opened())
+            except ConfigError as error:
+                raise ConfigError(f"backends.{name}: {error}") from error
+            backends[name] = stack(completed(handler, backend), [_signed(name)])
+        road = [*(hooked(hook) for hook in config.hooks), *around]
+        models = {
+            name: stack(_renamed(backends[model.backend], model.model), road) for name, model in config.models.items()
+        }
+        yield _by_model(models)
+
+
+def _by_model(models: Mapping[str, Handler]) -> Handler:
+    """The model's handler, found by the name that the caller asks for."""
+
+    def handle(call: Call) -> AsyncIterator[Chunk]:
+        handler = models.get(call.request.model)
+        if handler is None:
+            raise _unknown(call.request.model, models)
+        return handler(call)
+
+    return handle
+
+
+def _unknown(name: str, models: Iterable[str]) -> UnknownModel:
+    near = get_close_matches(name, models, 1)
+    return UnknownModel(f"{UnknownModel.fixed_message} Did you mean '{near[0]}'?" if near else None)
+
+
+def _renamed(handler: Handler, model: str | None) -> Handler:
+    """Asks the backend for its own name of the model."""
+    return handler if model is None else lambda call: handler(call.asking(model=model))
+
+
+def _signed(name: str) -> Middleware:
+    """Says which backend answered, or failed to."""
+
+    def around(next: Handler) -> Handler:
+        async def handle(call: Call) -> AsyncIterator[Chunk]:
+            told = False
+            try:
+                async for chunk in next(call):
+                    if not told:
+                        chunk.about = {**(chunk.about or {}), "backend": name}
+                        told = True
+                    yield chunk
+            except Failure as failure:
+                failure.backend = failure.backend or name
+                raise
+
+        return handle
+
+    return around

@@ -1,0 +1,167 @@
+"""The server process: uvicorn with the caller's bounds kept before a request has even become one."""
+
+import gc
+import resource
+import socket
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.supervisors import ChangeReload, Multiprocess
+
+from dragoman.app import Gateway
+from dragoman.config import Config, handed_down
+from dragoman.edge import MAX_HEADER_BYTES, Bounds, request_id_in
+from dragoman.errors import Failure, HeadersTooLarge, MalformedHTTP, TooManyConnections, TooSlow
+from dragoman.logs import note_failure, written
+
+HEAD_SECONDS = 10.0
+FACTORY = "dragoman.server:served_app"
+
+_per_ip: Counter[str] = Counter()
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1 with a deadline and a size for the head, one `Host`, and errors in OpenAI's envelope."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._failure: Failure | None = None
+        self._in_head = self._in_message = False
+        self._head_size = 0
+        self._bounds: Bounds = getattr(self.config.loaded_app, "bounds", None) or Bounds()
+        self._ip = self.client[0] if self.client else ""
+        _per_ip[self._ip] += 1
+        self._timer = self.loop.call_later(HEAD_SECONDS, self._check)
+        most = self._bounds.connections_per_ip
+        if len(self.connections) > self._bounds.connections or (most and _per_ip[self._ip] > most):
+            self._refuse(TooManyConnections(headers={"retry-after": "1"}))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._timer.cancel()
+        _per_ip[self._ip] -= 1
+        if not _per_ip[self._ip]:
+            del _per_ip[self._ip]
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        between = not self._in_message
+        super().data_received(data)
+        if self._in_head:
+            self._head_size += len(data)
+            if self._head_size > MAX_HEADER_BYTES:
+                self._refuse(HeadersTooLarge())
+        if between and self._in_message:
+            self._timer.cancel()
+            self._timer = self.loop.call_later(HEAD_SECONDS, self._check)
+
+    def on_message_begin(self) -> None:
+        self._in_head = self._in_message = True
+        self._head_size = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        if sum(name == b"host" for name, _ in self.headers) != 1 and self.parser.get_http_version() == "1.1":
+            self._failure = MalformedHTTP("A request needs exactly one Host header.")
+            raise ValueError("host")
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_message = False
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(self._failure or MalformedHTTP())
+
+    def _check(self) -> None:
+        """Ends a connection whose request head, or whose unwanted rest of a body, does not come to an end."""
+        if self._in_head:
+            self._refuse(TooSlow())
+        elif self.cycle is None or (self._in_message and self.cycle.response_complete):
+            self.transport.close()
+        elif self._in_message:
+            self._timer = self.loop.call_later(HEAD_SECONDS, self._check)
+
+    def _refuse(self, failure: Failure) -> None:
+        """Answers without the application, and closes; silently while another answer is on its way."""
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or self.cycle.response_complete:
+            request_id = request_id_in(())
+            note_failure(request_id, failure, begun=False)
+            self.transport.write(_written(failure, request_id))
+        self.transport.close()
+
+
+def _written(failure: Failure, request_id: str) -> bytes:
+    body = failure.envelope(request_id)
+    headers = {
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        "x-request-id": request_id,
+        "connection": "close",
+        **failure.headers,
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return STATUS_LINE[failure.status] + lines.encode() + b"\r\n" + body
+
+
+@asynccontextmanager
+async def _settled() -> AsyncIterator[None]:
+    """Spares what is there for good from garbage collection, which shortens its pauses."""
+    gc.collect()
+    gc.freeze()
+    yield
+
+
+def _app(config: Config) -> Any:
+    gateway = Gateway(config)
+    gateway.opens(_settled())
+    return gateway.app
+
+
+def served_app() -> Any:
+    """The application of a worker process, made from what the first process handed down."""
+    config, level = handed_down()
+    written(level)
+    return _app(config)
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket that listens there. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=2048)
+
+
+def serve(config: Config, listening: socket.socket, workers: int = 1, reload: bool = False) -> None:
+    """Serves until a signal ends it."""
+    with suppress(ValueError, OSError):
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    many = workers > 1 or reload
+    options = uvicorn.Config(
+        FACTORY if many else _app(config),
+        factory=many,
+        http=Protocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=30,
+        workers=workers,
+        reload=reload,
+        reload_includes=["*.py", "*.yaml"] if reload else None,
+    )
+    if reload:
+        ChangeReload(options, target=uvicorn.Server(options).run, sockets=[listening]).run()
+    elif workers > 1:
+        Multiprocess(options, sockets=[listening]).run()
+    else:
+        uvicorn.Server(options).run(sockets=[listening])

@@ -1,0 +1,1 @@
+"""The API dialects that callers speak, one per file."""

@@ -1,0 +1,80 @@
+"""Chat completions: bytes to a call, and the answer's chunks to one JSON or to server-sent events."""
+
+import secrets
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+from dragoman.call import ANYONE, Begun, Call, Handler, begun
+from dragoman.completion import Folded, Streamed
+from dragoman.edge import Bounds, Caller, Gone, Receive, Send, failure_of, promptly
+from dragoman.errors import ErrorStyle
+from dragoman.logs import log
+from dragoman.reading import request_in
+from dragoman.wire.chat import ChatRequest
+
+
+class Chat:
+    """The ASGI endpoint of `POST /v1/chat/completions`."""
+
+    def __init__(self, handler: Handler, bounds: Bounds, style: ErrorStyle) -> None:
+        self._handler = handler
+        self._bounds = bounds
+        self._style = style
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        caller = Caller(scope, receive, send, self._bounds, self._style)
+        try:
+            await self._answer(caller)
+        except Gone:
+            log.info("caller left", request_id=caller.id)
+        except Exception as error:
+            await caller.refuse(failure_of(error))
+
+    async def _answer(self, caller: Caller) -> None:
+        request = request_in(await caller.body(), ChatRequest)
+        with caller.present():
+            async with AsyncExitStack() as opened:
+                call = Call(request, ANYONE, opened, caller.id)
+                await (self._stream(caller, call) if request.stream else self._tell(caller, call))
+
+    async def _tell(self, caller: Caller, call: Call) -> None:
+        chunks = await begun(self._handler(call))
+        completion = Folded(_id(), int(time.time()), call.request.model)
+        async for chunk in chunks:
+            completion.add(chunk)
+        await caller.tell(200, completion.json(), _about(caller, chunks))
+
+    async def _stream(self, caller: Caller, call: Call) -> None:
+        events, chunks = caller.stream(), None
+        try:
+            chunks = await begun(self._handler(call))
+            events.headers = _about(caller, chunks)
+            completion = Streamed(_id(), int(time.time()), call.request.model, call.request.wants_usage)
+            while True:
+                try:
+                    chunk = await promptly(chunks.__anext__(), events.flush)
+                except StopAsyncIteration:
+                    break
+                if events.put(completion.events(chunk)):
+                    await events.flush()
+            events.put(completion.ending())
+            await events.end()
+        except Exception as error:
+            if chunks is None and not caller.begun:
+                raise
+            await events.broken(failure_of(error))
+        finally:
+            events.close()
+
+
+def _id() -> str:
+    return f"chatcmpl-{secrets.token_hex(14)}"
+
+
+def _about(caller: Caller, chunks: Begun) -> dict[str, str]:
+    """The headers that tell about an answer."""
+    spent = (time.perf_counter() - caller.came) * 1000
+    facts = {f"x-dragoman-{name}": value for name, value in (chunks.first.about or {}).items()}
+    return {**facts, "openai-processing-ms": f"{spent:.0f}", "openai-version": "2020-10-01"}

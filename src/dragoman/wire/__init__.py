@@ -1,0 +1,1 @@
+"""OpenAI's own words as types, one file per surface."""
