@@ -145,16 +145,9 @@ def serve(config: Config, listening: socket.socket, workers: int = 1, reload: bo
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     many = workers > 1 or reload
-    options = uvicorn.Config(
+    options = settings(
         FACTORY if many else _app(config),
         factory=many,
-        http=Protocol,
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=30,
         workers=workers,
         reload=reload,
         reload_includes=["*.py", "*.yaml"] if reload else None,
@@ -165,3 +158,18 @@ def serve(config: Config, listening: socket.socket, workers: int = 1, reload: bo
         Multiprocess(options, sockets=[listening]).run()
     else:
         uvicorn.Server(options).run(sockets=[listening])
+
+
+def settings(app: Any, **more: Any) -> uvicorn.Config:
+    """How uvicorn serves the application."""
+    return uvicorn.Config(
+        app,
+        http=Protocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=30,
+        **more,
+    )
