@@ -80,7 +80,7 @@ async def post(url: str, body: Any, **headers: str) -> tuple[int, dict[str, str]
 
 
 async def raw(url: str, *pieces: bytes, pause: float = 0.0, wait: float = 5.0) -> bytes:
-    """Writes bytes to the server's port and returns all it answers until it closes or falls silent for `wait` seconds."""
+    """Writes bytes to the server's port; returns what it answers until it closes or falls silent for `wait` seconds."""
     host, _, port = url.removeprefix("http://").rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     got = b""
