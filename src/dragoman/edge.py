@@ -2,11 +2,9 @@
 
 import asyncio
 import re
-import secrets
 import time
-from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Annotated, Any, TypeAlias, TypeVar
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from typing import Annotated, Any, Self, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,7 +17,9 @@ from dragoman.errors import (
     TooLarge,
     TooSlow,
 )
+from dragoman.ids import unique
 from dragoman.logs import note_failure, note_request
+from dragoman.patience import Patience
 from dragoman.units import Bytes, Seconds
 
 Message: TypeAlias = dict[str, Any]
@@ -32,6 +32,8 @@ MAX_HEADER_BYTES = 32 * 1024
 BODY_SECONDS = 10.0
 BODY_SECONDS_PER_BYTE = 1 / (100 * 1024)
 MOST_BODY_SECONDS = 60.0
+BLINK = 0.02
+"""Seconds before it is worth watching whether the caller stays."""
 BATCH = 64 * 1024
 PING = b": ping\n\n"
 EVENT_STREAM: Headers = [
@@ -80,7 +82,7 @@ def request_id_in(headers: Iterable[tuple[bytes, bytes]]) -> str:
     for name, value in headers:
         if name == b"x-request-id" and _SAFE_ID.fullmatch(value):
             return value.decode()
-    return f"req_{secrets.token_hex(16)}"
+    return unique("req_")
 
 
 def check_headers(headers: Headers) -> None:
@@ -103,42 +105,39 @@ class Caller:
         self.headers: Headers = scope["headers"]
         self.id = request_id_in(self.headers)
         self.came = time.perf_counter()
-        self.send, self.bounds = send, bounds
+        self.receive, self.send, self.bounds = receive, send, bounds
         self.begun = self.ended = False
-        self._scope, self._receive = scope, receive
-        self._style = style
-        self._left = False
+        self._scope, self._style = scope, style
+        self._loop = asyncio.get_running_loop()
 
     async def body(self) -> bytes:
         """The request body. Raises TooLarge, TooSlow, HeadersTooLarge, Encoded, or Gone."""
         check_headers(self.headers)
         self._check_announced()
-        message = await self._received(BODY_SECONDS)
-        body: bytes = message.get("body", b"")
-        if message.get("more_body"):
-            body = await self._rest(body)
-        if len(body) > self.bounds.body:
-            raise self._too_large()
+        patience = Patience(self._loop, MOST_BODY_SECONDS)
+        try:
+            body = await self._whole(patience)
+        finally:
+            patience.close()
         note_request(self.id, self._scope["method"], self._scope["path"], self.headers, body)
         return body
 
-    async def _rest(self, first: bytes) -> bytes:
-        """The whole of a body that comes in parts, within a time that grows with what has come."""
-        began, parts, size, more = time.monotonic(), [first], len(first), True
+    async def _whole(self, patience: Patience) -> bytes:
+        """A body that may come in parts, within a time that grows with what has come."""
+        began, parts, size, more = self._loop.time(), [], 0, True
         while more:
-            allowed = min(MOST_BODY_SECONDS, BODY_SECONDS + size * BODY_SECONDS_PER_BYTE)
-            message = await self._received(began + allowed - time.monotonic())
+            allowed = BODY_SECONDS + size * BODY_SECONDS_PER_BYTE + began - self._loop.time()
+            message = await self._received(patience, allowed)
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             more = message.get("more_body", False)
             if size > self.bounds.body:
                 raise self._too_large()
-        return b"".join(parts)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    async def _received(self, seconds: float) -> Message:
+    async def _received(self, patience: Patience, seconds: float) -> Message:
         try:
-            async with asyncio.timeout(seconds):
-                message = await self._receive()
+            message = await patience.wait(self.receive(), seconds)
         except TimeoutError:
             raise TooSlow(headers={"connection": "close"}) from None
         if message["type"] == "http.disconnect":
@@ -155,32 +154,9 @@ class Caller:
     def _too_large(self) -> TooLarge:
         return TooLarge(f"The request body is too large. At most {self.bounds.body} bytes are accepted.")
 
-    @contextmanager
-    def present(self) -> Iterator[None]:
+    def present(self) -> "Presence":
         """While the caller is there: when it leaves, what happens inside is cancelled and Gone is raised."""
-        task = asyncio.current_task()
-        assert task is not None
-        watch = asyncio.get_running_loop().create_task(self._watch(task))
-        try:
-            yield
-        except asyncio.CancelledError:
-            if not self._left:
-                raise
-            task.uncancel()
-            raise Gone() from None
-        finally:
-            watch.cancel()
-
-    async def _watch(self, task: "asyncio.Task[Any]") -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self.leave(task)
-
-    def leave(self, task: "asyncio.Task[Any]") -> None:
-        """Ends the task that answers, because nobody waits for it any more."""
-        if not self._left and not self.ended:
-            self._left = True
-            task.cancel()
+        return Presence(self, self._loop)
 
     async def tell(self, status: int, body: bytes, more: Mapping[str, str]) -> None:
         """Answers with JSON."""
@@ -197,24 +173,60 @@ class Caller:
         if not self.begun:
             await self.tell(failure.status_in(self._style), failure.envelope(self.id), failure.headers)
 
-    def stream(self) -> "EventStream":
+    def stream(self, presence: "Presence") -> "EventStream":
         """An answer in server-sent events."""
-        return EventStream(self)
+        return EventStream(self, presence, self._loop)
+
+
+class Presence:
+    """Watches that the caller stays, once an answer takes longer than a blink."""
+
+    def __init__(self, caller: Caller, loop: asyncio.AbstractEventLoop) -> None:
+        self._caller = caller
+        self._loop = loop
+        self._task = asyncio.current_task(loop)
+        self._watch: asyncio.Task[None] | None = None
+        self._left = False
+
+    def __enter__(self) -> Self:
+        self._timer = self._loop.call_later(BLINK, self._begin)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._timer.cancel()
+        if self._watch:
+            self._watch.cancel()
+        if self._left and kind is asyncio.CancelledError and self._task:
+            self._task.uncancel()
+            raise Gone() from None
+
+    def leave(self) -> None:
+        """Ends what happens inside, because nobody waits for it any more."""
+        if not self._left and not self._caller.ended and self._task:
+            self._left = True
+            self._task.cancel()
+
+    def _begin(self) -> None:
+        self._watch = self._loop.create_task(self._watching())
+
+    async def _watching(self) -> None:
+        while (await self._caller.receive())["type"] != "http.disconnect":
+            pass
+        self.leave()
 
 
 class EventStream:
     """Server-sent events to a caller: written together while they come together, with comments while nothing comes."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, presence: Presence, loop: asyncio.AbstractEventLoop) -> None:
         self.headers: Mapping[str, str] = {}
-        self._caller = caller
+        self._caller, self._presence = caller, presence
         self._send, self._bounds = caller.send, caller.bounds
         self._waiting: list[bytes] = []
         self._size = 0
         self._lock = asyncio.Lock()
-        self._loop = asyncio.get_running_loop()
-        self._since = self._loop.time()
-        self._task = asyncio.current_task()
+        self._loop = loop
+        self._since = loop.time()
         self._ping: asyncio.Task[None] | None = None
         self._timer = self._loop.call_later(self._bounds.keep_alive, self._tick)
 
@@ -272,8 +284,8 @@ class EventStream:
         writing = self._lock.locked()
         due = self._since + (self._bounds.stalled if writing else self._bounds.keep_alive)
         now = self._loop.time()
-        if now >= due and writing and self._task:
-            self._caller.leave(self._task)
+        if now >= due and writing:
+            self._presence.leave()
             return
         if now >= due:
             self._ping = self._loop.create_task(self._write(PING))

@@ -41,6 +41,7 @@ from dragoman.errors import (
     UpstreamTooLarge,
     UpstreamUnavailable,
 )
+from dragoman.patience import Patience
 from dragoman.units import Bytes, Seconds
 
 DNS_FAILURE_HOLDS = 5.0
@@ -49,7 +50,7 @@ LOGGED_BODY = 2048
 DRAIN_BYTES = 64 * 1024
 DRAIN_SECONDS = 0.25
 INFLATED_AT_ONCE = 256 * 1024
-AUTO_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+OWN_HEADERS = {"Content-Type": "application/json", "User-Agent": "dragoman", "Accept-Encoding": "identity"}
 
 
 def _http_url(value: str) -> str:
@@ -138,12 +139,13 @@ class Upstream:
         self._reach = reach or Reach()
         self._explain = explain
         self._session: aiohttp.ClientSession | None = None
-        self._headers = {"Content-Type": "application/json", "User-Agent": "dragoman", "Accept-Encoding": "identity"}
-        self._headers |= self._reach.headers
+        self._headers = CIMultiDict(OWN_HEADERS)
+        self._headers.update(self._reach.headers)
         self._busy = 0
         self._unknown_until = 0.0
 
     async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
         connector = aiohttp.TCPConnector(limit=0, ssl=_trusting(self._reach.tls))
         timeout = aiohttp.ClientTimeout(total=None, connect=self._reach.timeout.connect)
         self._session = aiohttp.ClientSession(
@@ -151,7 +153,7 @@ class Upstream:
             timeout=timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
-            skip_auto_headers=AUTO_HEADERS,
+            skip_auto_headers=(*OWN_HEADERS, "Accept"),
             trust_env=False,
         )
         return self
@@ -172,37 +174,36 @@ class Upstream:
         if self._busy >= self._reach.concurrency:
             raise UpstreamBusy(detail=f"{self._busy} calls are open")
         self._busy += 1
-        call.open.callback(self._release)
         body = payload if isinstance(payload, bytes) else orjson.dumps(payload)
-        deadline = asyncio.get_running_loop().time() + self._reach.timeout.total
-        response = await self._sent(body, accept)
-        call.open.callback(response.close)
-        answer = Answer(response, self._reach, deadline)
-        call.open.push_async_callback(answer.drain)
-        if not 200 <= response.status < 300 or response.status == 204:
+        answer = Answer(self, self._reach, Patience(self._loop, self._reach.timeout.total))
+        call.open.push_async_callback(answer.close)
+        await self._begin(answer, body, accept)
+        if not 200 <= answer.status < 300 or answer.status == 204:
             raise await self._refused(answer)
         return answer
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """One call less is open."""
         self._busy -= 1
 
-    async def _sent(self, body: bytes, accept: str) -> aiohttp.ClientResponse:
-        now = asyncio.get_running_loop().time()
-        if now < self._unknown_until:
+    async def _begin(self, answer: "Answer", body: bytes, accept: str) -> None:
+        if self._loop.time() < self._unknown_until:
             raise UpstreamDNSError(detail="the name could not be resolved a moment ago")
         try:
-            async with asyncio.timeout(min(self._reach.timeout.first, self._reach.timeout.total)):
-                try:
-                    return await self._post(body, accept)
-                except aiohttp.ClientConnectionResetError as reset:
-                    if "closing transport" not in str(reset):
-                        raise
-                    return await self._post(body, accept)  # nothing was written: a kept connection had just been closed
+            answer.begin(await answer.patience.wait(self._sent(body, accept), self._reach.timeout.first))
         except (aiohttp.ClientError, OSError, ValueError) as error:
             failure = _named(error)
             if isinstance(failure, UpstreamDNSError):
-                self._unknown_until = now + DNS_FAILURE_HOLDS
+                self._unknown_until = self._loop.time() + DNS_FAILURE_HOLDS
             raise failure from error
+
+    async def _sent(self, body: bytes, accept: str) -> aiohttp.ClientResponse:
+        try:
+            return await self._post(body, accept)
+        except aiohttp.ClientConnectionResetError as reset:
+            if "closing transport" not in str(reset):
+                raise
+            return await self._post(body, accept)  # nothing was written: a kept connection had just been closed
 
     async def _post(self, body: bytes, accept: str) -> aiohttp.ClientResponse:
         assert self._session is not None
@@ -230,25 +231,41 @@ class Upstream:
 class Answer:
     """A backend's answer whose head has arrived."""
 
-    def __init__(self, response: aiohttp.ClientResponse, reach: Reach, deadline: float) -> None:
-        self._response = response
-        self._reach = reach
-        self._deadline = deadline
-        self.status = response.status
-        self.headers: Mapping[str, str] = response.headers
-        self._size = 0
-        self._inflate = _inflating(self.headers.get("Content-Encoding", ""))
+    def __init__(self, upstream: Upstream, reach: Reach, patience: Patience) -> None:
+        self.patience = patience
         self.ended = False
         """Set by a reader that knows by the content that nothing more will come."""
+        self._upstream, self._reach = upstream, reach
+        self._response: aiohttp.ClientResponse | None = None
+        self._inflate: _Inflate | None = None
+        self._size = 0
 
-    async def drain(self) -> None:
-        """Reads a body that has as good as ended to its end, so that the connection can serve again."""
-        if not self.ended or self._response.content.at_eof():
+    def begin(self, response: aiohttp.ClientResponse) -> None:
+        """Takes the head."""
+        self._response = response
+        self._content = response.content
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+        if encoding := response.headers.get("Content-Encoding"):
+            self._inflate = _inflating(encoding)
+
+    async def close(self) -> None:
+        """Gives the connection back if the body was read or has as good as ended, otherwise closes it."""
+        self.patience.close()
+        self._upstream.release()
+        if self._response is None:
             return
+        try:
+            if self.ended and not self._content.at_eof():
+                await self._drain()
+        finally:
+            self._response.close()
+
+    async def _drain(self) -> None:
         drained = 0
         with suppress(TimeoutError, aiohttp.ClientError, OSError, ValueError):
             async with asyncio.timeout(DRAIN_SECONDS):
-                while drained <= DRAIN_BYTES and (received := await self._response.content.readany()):
+                while drained <= DRAIN_BYTES and (received := await self._content.readany()):
                     drained += len(received)
 
     @property
@@ -284,12 +301,13 @@ class Answer:
             inflate.feed(received)
 
     async def _received(self) -> bytes:
-        now = asyncio.get_running_loop().time
+        content = self._content
         try:
-            async with asyncio.timeout_at(min(now() + self._reach.timeout.idle, self._deadline)):
-                return await self._response.content.readany()
+            if (received := content.read_nowait()) or content.at_eof():
+                return received
+            return await self.patience.wait(content.readany(), self._reach.timeout.idle)
         except TimeoutError as error:
-            raise (UpstreamDeadline() if now() >= self._deadline else UpstreamIdleTimeout()) from error
+            raise (UpstreamDeadline() if self.patience.spent else UpstreamIdleTimeout()) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _named(error, begun=True) from error
 

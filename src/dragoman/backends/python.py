@@ -26,6 +26,7 @@ from dragoman.errors import (
     UpstreamTLSError,
 )
 from dragoman.mapping.completions import Completions, message
+from dragoman.patience import Patience
 from dragoman.units import PerSecond
 from dragoman.upstream import Timeouts
 
@@ -133,6 +134,7 @@ class _Calling:
         available = {"request": call.request, "messages": call.request.messages, "call": call}
         arguments = {name: available[name] for name in self._names}
         clock = _Clock(self._options.timeout)
+        call.open.callback(clock.patience.close)
         given = await clock.wait(self._begun(arguments))
         if inspect.isasyncgen(given) or isinstance(given, AsyncIterator):
             if inspect.isasyncgen(given):
@@ -183,25 +185,22 @@ class _Clock:
 
     def __init__(self, timeouts: Timeouts) -> None:
         self._timeouts = timeouts
-        self._now = asyncio.get_running_loop().time
-        self._deadline = self._now() + timeouts.total
+        self.patience = Patience(asyncio.get_running_loop(), timeouts.total)
         self._begun = False
 
     async def wait(self, work: Awaitable[Any]) -> Any:
-        allowed = self._timeouts.idle if self._begun else self._timeouts.first
-        limit = asyncio.timeout_at(min(self._now() + allowed, self._deadline))
+        patience = self.patience
         try:
-            async with limit:
-                value = await work
+            value = await patience.wait(work, self._timeouts.idle if self._begun else self._timeouts.first)
         except TimeoutError as error:
-            if not limit.expired():
+            if not patience.over:
                 raise
             raise self._failure() from error
         self._begun = True
         return value
 
     def _failure(self) -> Failure:
-        if self._now() >= self._deadline:
+        if self.patience.spent:
             return UpstreamDeadline()
         return UpstreamIdleTimeout() if self._begun else UpstreamTimeout()
 

@@ -1,6 +1,5 @@
 """Chat completions: bytes to a call, and the answer's chunks to one JSON or to server-sent events."""
 
-import secrets
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -8,8 +7,9 @@ from typing import Any
 
 from dragoman.call import ANYONE, Begun, Call, Handler, begun
 from dragoman.completion import Folded, Streamed
-from dragoman.edge import Bounds, Caller, Gone, Receive, Send, failure_of, promptly
+from dragoman.edge import Bounds, Caller, EventStream, Gone, Receive, Send, failure_of, promptly
 from dragoman.errors import ErrorStyle
+from dragoman.ids import unique
 from dragoman.logs import log
 from dragoman.reading import request_in
 from dragoman.wire.chat import ChatRequest
@@ -34,24 +34,27 @@ class Chat:
 
     async def _answer(self, caller: Caller) -> None:
         request = request_in(await caller.body(), ChatRequest)
-        with caller.present():
+        with caller.present() as presence:
             async with AsyncExitStack() as opened:
                 call = Call(request, ANYONE, opened, caller.id)
-                await (self._stream(caller, call) if request.stream else self._tell(caller, call))
+                if request.stream:
+                    await self._stream(caller.stream(presence), caller, call)
+                else:
+                    await self._tell(caller, call)
 
     async def _tell(self, caller: Caller, call: Call) -> None:
         chunks = await begun(self._handler(call))
-        completion = Folded(_id(), int(time.time()), call.request.model)
+        completion = Folded(unique("chatcmpl-"), int(time.time()), call.request.model)
         async for chunk in chunks:
             completion.add(chunk)
         await caller.tell(200, completion.json(), _about(caller, chunks))
 
-    async def _stream(self, caller: Caller, call: Call) -> None:
-        events, chunks = caller.stream(), None
+    async def _stream(self, events: EventStream, caller: Caller, call: Call) -> None:
+        chunks = None
         try:
             chunks = await begun(self._handler(call))
             events.headers = _about(caller, chunks)
-            completion = Streamed(_id(), int(time.time()), call.request.model, call.request.wants_usage)
+            completion = Streamed(unique("chatcmpl-"), int(time.time()), call.request.model, call.request.wants_usage)
             while True:
                 try:
                     chunk = await promptly(chunks.__anext__(), events.flush)
@@ -67,10 +70,6 @@ class Chat:
             await events.broken(failure_of(error))
         finally:
             events.close()
-
-
-def _id() -> str:
-    return f"chatcmpl-{secrets.token_hex(14)}"
 
 
 def _about(caller: Caller, chunks: Begun) -> dict[str, str]:
