@@ -59,7 +59,7 @@ class Patience:
         self._timer = self._loop.call_at(when, self._ring)
 
     def _ring(self) -> None:
-        """Ends a wait that is due; a timer that rings too early, because nobody waits for that any more, is set anew."""
+        """Ends a wait that is due; a timer that rings for an earlier one is set anew."""
         self._timer, self._rings = None, NEVER
         if self._due == NEVER:
             return

@@ -176,7 +176,7 @@ class Upstream:
         self._busy += 1
         body = payload if isinstance(payload, bytes) else orjson.dumps(payload)
         answer = Answer(self, self._reach, Patience(self._loop, self._reach.timeout.total))
-        call.open.push_async_callback(answer.close)
+        call.open.push_async_exit(answer)
         await self._begin(answer, body, accept)
         if not 200 <= answer.status < 300 or answer.status == 204:
             raise await self._refused(answer)
@@ -240,6 +240,9 @@ class Answer:
         self._inflate: _Inflate | None = None
         self._size = 0
 
+    async def __aenter__(self) -> Self:
+        return self
+
     def begin(self, response: aiohttp.ClientResponse) -> None:
         """Takes the head."""
         self._response = response
@@ -249,7 +252,7 @@ class Answer:
         if encoding := response.headers.get("Content-Encoding"):
             self._inflate = _inflating(encoding)
 
-    async def close(self) -> None:
+    async def __aexit__(self, *error: object) -> None:
         """Gives the connection back if the body was read or has as good as ended, otherwise closes it."""
         self.patience.close()
         self._upstream.release()
