@@ -88,6 +88,28 @@ def stack(handler: Handler, middleware: Iterable[Middleware]) -> Handler:
     return reduce(lambda inner, outer: outer(inner), reversed(list(middleware)), handler)
 
 
+class Telling:
+    """A stream of chunks whose first tells facts about the answer; the rest passes untouched."""
+
+    __slots__ = ("_chunks", "_facts")
+
+    def __init__(self, chunks: AsyncIterator[Chunk], facts: dict[str, str]) -> None:
+        self._chunks = chunks
+        self._facts: dict[str, str] | None = facts
+
+    def __aiter__(self) -> "Telling":
+        return self
+
+    def __anext__(self) -> Awaitable[Chunk]:
+        return self._chunks.__anext__() if self._facts is None else self._first(self._facts)
+
+    async def _first(self, facts: dict[str, str]) -> Chunk:
+        self._facts = None
+        chunk = await self._chunks.__anext__()
+        chunk.about = {**(chunk.about or {}), **facts}
+        return chunk
+
+
 class Begun:
     """A stream of chunks whose first has arrived."""
 

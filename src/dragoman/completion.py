@@ -87,7 +87,7 @@ class _Choice:
         if word == "error":
             raise UpstreamError(detail="the backend's finish reason is an error")
         finish = FINISH.get(word, "stop")
-        if any(call.named for call in self.calls.values()):
+        if self.calls and any(call.named for call in self.calls.values()):
             return "tool_calls" if finish == "stop" else finish
         return "stop" if finish == "tool_calls" else finish
 
@@ -155,9 +155,12 @@ def _merged_items(old: list[Any], new: list[Any]) -> list[Any]:
 
 def usage_in(given: dict[str, Any] | None) -> dict[str, Any] | None:
     """The usage object with the three numbers that clients rely on; None when the backend said none of them."""
-    if not given or not any(isinstance(given.get(name), int) for name in ("prompt_tokens", "completion_tokens")):
+    if not given:
         return None
-    asked, answered = given.get("prompt_tokens") or 0, given.get("completion_tokens") or 0
+    asked, answered = given.get("prompt_tokens"), given.get("completion_tokens")
+    if not isinstance(asked, int) and not isinstance(answered, int):
+        return None
+    asked, answered = asked or 0, answered or 0
     return {**given, "prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}
 
 
@@ -249,6 +252,7 @@ class Streamed(_Completion):
         super().__init__(id, created, model)
         self._with_usage = with_usage
         self._tail = b',"usage":null}\n\n' if with_usage else b"}\n\n"
+        self._closing = b'},"logprobs":null,"finish_reason":null}]' + self._tail
         self._head = orjson.dumps({"id": id, "object": "chat.completion.chunk", "created": created, "model": model})[
             :-1
         ]
@@ -263,10 +267,6 @@ class Streamed(_Completion):
         ):
             return opening + orjson.dumps(chunk.text) + self._closing if chunk.text else b""
         return b"".join(self._written(chunk))
-
-    @property
-    def _closing(self) -> bytes:
-        return b'},"logprobs":null,"finish_reason":null}]' + self._tail
 
     def _written(self, chunk: Chunk) -> Iterator[bytes]:
         choice, new = self._choice(chunk)

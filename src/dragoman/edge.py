@@ -3,7 +3,8 @@
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Mapping
+from itertools import chain
 from typing import Annotated, Any, Self, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -42,7 +43,7 @@ EVENT_STREAM: Headers = [
     (b"x-accel-buffering", b"no"),
 ]
 
-Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 _SAFE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
@@ -79,15 +80,13 @@ def failure_of(error: Exception) -> Failure:
 
 def request_id_in(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """The caller's own `x-request-id` if it is harmless, otherwise a new one."""
-    for name, value in headers:
-        if name == b"x-request-id" and _SAFE_ID.fullmatch(value):
-            return value.decode()
-    return unique("req_")
+    given = dict(headers).get(b"x-request-id")
+    return given.decode() if given and _SAFE_ID.fullmatch(given) else unique("req_")
 
 
 def check_headers(headers: Headers) -> None:
     """Raises HeadersTooLarge."""
-    if len(headers) > MAX_HEADERS or sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
+    if len(headers) > MAX_HEADERS or len(b"".join(chain.from_iterable(headers))) > MAX_HEADER_BYTES:
         raise HeadersTooLarge()
 
 
@@ -145,11 +144,12 @@ class Caller:
         return message
 
     def _check_announced(self) -> None:
-        for name, value in self.headers:
-            if name == b"content-length" and value.isdigit() and int(value) > self.bounds.body:
-                raise self._too_large()
-            if name == b"content-encoding" and value.lower() not in (b"", b"identity"):
-                raise Encoded()
+        headers = dict(self.headers)
+        length, encoding = headers.get(b"content-length", b""), headers.get(b"content-encoding", b"")
+        if length.isdigit() and int(length) > self.bounds.body:
+            raise self._too_large()
+        if encoding.lower() not in (b"", b"identity"):
+            raise Encoded()
 
     def _too_large(self) -> TooLarge:
         return TooLarge(f"The request body is too large. At most {self.bounds.body} bytes are accepted.")
@@ -292,32 +292,52 @@ class EventStream:
         self._timer = self._loop.call_later(max(due - now, min(1.0, self._bounds.keep_alive)), self._tick)
 
 
-class promptly(Awaitable[Result]):
-    """Awaits, and calls `flush` first if there is something to wait for.
+async def promptly(
+    items: AsyncIterator[Item], take: Callable[[Item], bool], flush: Callable[[], Awaitable[None]]
+) -> None:
+    """Gives each item to `take`, and calls `flush` whenever there is something to wait for, or `take` says so.
 
-    What is there already goes on at once; what has been gathered meanwhile is written before the event loop turns.
+    Items that are there already are taken one after the other, without a turn of the event loop.
     """
+    while True:
+        steps = items.__anext__().__await__()
+        try:
+            waiting = steps.send(None)
+        except StopIteration as ready:
+            item = ready.value
+        except StopAsyncIteration:
+            return
+        else:
+            try:
+                item = await _Rest(steps, waiting, flush)
+            except StopAsyncIteration:
+                return
+        if take(item):
+            await flush()
 
-    __slots__ = ("_awaitable", "_flush")
 
-    def __init__(self, awaitable: Awaitable[Result], flush: Callable[[], Awaitable[None]]) -> None:
-        self._awaitable = awaitable
-        self._flush = flush
+class _Rest(Awaitable[Any]):
+    """The rest of an await whose first step has shown that it must wait; flushes before it does."""
 
-    def __await__(self) -> Generator[Any, Any, Result]:
-        steps = self._awaitable.__await__()
+    __slots__ = ("_flush", "_steps", "_waiting")
+
+    def __init__(self, steps: Generator[Any, Any, Any], waiting: Any, flush: Callable[[], Awaitable[None]]) -> None:
+        self._steps, self._waiting, self._flush = steps, waiting, flush
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        steps, waiting = self._steps, self._waiting
         error: BaseException | None = None
-        flushed = False
-        while True:
-            try:
-                waiting = steps.send(None) if error is None else steps.throw(error)
-            except StopIteration as done:
-                return done.value  # type: ignore[no-any-return]
-            error = None
-            try:
-                if not flushed:
-                    flushed = True
-                    yield from self._flush().__await__()
-                yield waiting
-            except BaseException as raised:
-                error = raised
+        try:
+            yield from self._flush().__await__()
+        except BaseException as raised:
+            error = raised
+        try:
+            while True:
+                if error is None:
+                    try:
+                        yield waiting
+                    except BaseException as raised:
+                        error = raised
+                waiting, error = (steps.send(None) if error is None else steps.throw(error)), None
+        except StopIteration as done:
+            return done.value

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from difflib import get_close_matches
 
-from dragoman.call import Call, Chunk, Handler, Middleware, stack
+from dragoman.call import Call, Chunk, Handler, Middleware, Telling, stack
 from dragoman.config import Config
 from dragoman.emulation import completed
 from dragoman.errors import ConfigError, Failure, UnknownModel
@@ -54,22 +54,18 @@ def _renamed(handler: Handler, model: str | None) -> Handler:
     return handler if model is None else lambda call: handler(call.asking(model=model))
 
 
-def _signed(name: str) -> Middleware:
+class _Signed(Telling):
     """Says which backend answered, or failed to."""
 
-    def around(next: Handler) -> Handler:
-        async def handle(call: Call) -> AsyncIterator[Chunk]:
-            told = False
-            try:
-                async for chunk in next(call):
-                    if not told:
-                        chunk.about = {**(chunk.about or {}), "backend": name}
-                        told = True
-                    yield chunk
-            except Failure as failure:
-                failure.backend = failure.backend or name
-                raise
+    __slots__ = ()
 
-        return handle
+    async def _first(self, facts: dict[str, str]) -> Chunk:
+        try:
+            return await super()._first(facts)
+        except Failure as failure:
+            failure.backend = failure.backend or facts["backend"]
+            raise
 
-    return around
+
+def _signed(name: str) -> Middleware:
+    return lambda handler: lambda call: _Signed(handler(call), {"backend": name})

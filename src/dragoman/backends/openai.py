@@ -47,38 +47,23 @@ class OpenAI(Reach):
         reach = self.model_copy(update={"headers": {**login, **self.headers}})
         url = self.url.rstrip("/") + "/chat/completions"
         async with Upstream(url, reach, explain=_explained if self.show_errors else None) as upstream:
-
-            async def handle(call: Call) -> AsyncIterator[Chunk]:
-                body = call.request.given()
-                body["model"] = self.model or body["model"]
-                if call.request.max_completion_tokens is not None:
-                    body.pop("max_tokens", None)
-                streaming = bool(call.request.stream)
-                answer = await upstream.ask(call, body, "text/event-stream" if streaming else "application/json")
-                async for chunk in (
-                    _streamed(answer) if streaming and answer.type != "application/json" else _whole(answer)
-                ):
-                    yield chunk
-
-            yield handle
+            yield lambda call: _answered(upstream, call, self.model)
 
 
-async def _whole(answer: Answer) -> AsyncIterator[Chunk]:
-    _check_type(answer, "json")
-    body = await answer.whole()
-    try:
-        value = loaded(body)
-    except UnicodeDecodeError as error:
-        raise UpstreamBadEncoding(detail="not UTF-8") from error
-    except ValueError as error:
-        raise UpstreamBadResponse(detail=f"not JSON: {error}") from error
-    if not isinstance(value, dict) or value.get("error") or not value.get("choices"):
-        raise _failed(value, UpstreamBadResponse(detail="not a chat completion"))
-    for chunk in Completions().chunks(value):
-        yield chunk
-
-
-async def _streamed(answer: Answer) -> AsyncIterator[Chunk]:
+async def _answered(upstream: Upstream, call: Call, model: str | None) -> AsyncIterator[Chunk]:
+    body = call.request.given()
+    body["model"] = model or body["model"]
+    if call.request.max_completion_tokens is not None:
+        body.pop("max_tokens", None)
+    if not call.request.stream:
+        for chunk in await _whole(await upstream.ask(call, body)):
+            yield chunk
+        return
+    answer = await upstream.ask(call, body, "text/event-stream")
+    if answer.type == "application/json":
+        for chunk in await _whole(answer):
+            yield chunk
+        return
     _check_type(answer, "event-stream")
     framing, completions = SSE(), Completions()
     while piece := await answer.read():
@@ -92,6 +77,20 @@ async def _streamed(answer: Answer) -> AsyncIterator[Chunk]:
         if event != END:
             for chunk in completions.chunks(_event(event)):
                 yield chunk
+
+
+async def _whole(answer: Answer) -> list[Chunk]:
+    _check_type(answer, "json")
+    body = await answer.whole()
+    try:
+        value = loaded(body)
+    except UnicodeDecodeError as error:
+        raise UpstreamBadEncoding(detail="not UTF-8") from error
+    except ValueError as error:
+        raise UpstreamBadResponse(detail=f"not JSON: {error}") from error
+    if not isinstance(value, dict) or value.get("error") or not value.get("choices"):
+        raise _failed(value, UpstreamBadResponse(detail="not a chat completion"))
+    return Completions().chunks(value)
 
 
 def _event(event: bytes) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
-from dragoman.call import Ability, Call, Chunk, Handler
+from dragoman.call import Ability, Call, Chunk, Handler, Telling
 from dragoman.errors import UpstreamBadContentType, UpstreamBadEncoding, UpstreamBadResponse
 from dragoman.mapping.answers import FRAMINGS, Reading, Response, Said, Stream
 from dragoman.mapping.framing import Framing
@@ -80,19 +80,26 @@ class _Asking:
         self._whole_format = options.response.format if options.response else "json"
         self._ignored = lru_cache(maxsize=1024)(self._unused)
 
-    async def handle(self, call: Call) -> AsyncIterator[Chunk]:
-        request = call.request
-        streaming = self._stream.framing is not None and (bool(request.stream) or self._options.response is None)
+    def handle(self, call: Call) -> AsyncIterator[Chunk]:
+        ignored = self._ignored(frozenset(call.request.model_fields_set))
+        return Telling(self._answered(call), {"ignored": ignored}) if ignored else self._answered(call)
+
+    async def _answered(self, call: Call) -> AsyncIterator[Chunk]:
+        request, framing = call.request, self._stream.framing
+        if not request.stream and self._options.response is not None:
+            framing = None
         body = self._template.filled(request)
-        if streaming:
+        if framing:
             body = _merged(body, self._stream_template.filled(request))
-        answer = await self._upstream.ask(
-            call, body, ACCEPT[(self._stream.framing or "") if streaming else self._whole_format]
-        )
-        about = self._ignored(frozenset(request.model_fields_set))
-        async for chunk in self._chunks(answer, streaming):
-            if about:
-                chunk.about, about = {"ignored": about}, ""
+        answer = await self._upstream.ask(call, body, ACCEPT[framing or self._whole_format])
+        kind = self._options.assume_content_type or answer.type
+        if framing == "sse" and "json" in kind and self._options.response:
+            framing = None
+        _check_type(kind, framing or self._whole_format)
+        if framing is None:
+            yield await self._whole(answer)
+            return
+        async for chunk in self._plain(answer) if framing == "text" else self._events(answer, FRAMINGS[framing]()):
             yield chunk
 
     def _unused(self, given: frozenset[str]) -> str:
@@ -103,23 +110,12 @@ class _Asking:
         known = frozenset(ChatRequest.model_fields)
         return ",".join(sorted((given & known) - used))
 
-    def _chunks(self, answer: Answer, streaming: bool) -> AsyncIterator[Chunk]:
-        kind = self._options.assume_content_type or answer.type
-        framing = self._stream.framing if streaming else None
-        if framing == "sse" and "json" in kind and self._options.response:
-            framing = None
-        _check_type(kind, framing or self._whole_format)
-        if framing is None:
-            return self._whole(answer)
-        return self._plain(answer) if framing == "text" else self._events(answer, FRAMINGS[framing]())
-
-    async def _whole(self, answer: Answer) -> AsyncIterator[Chunk]:
+    async def _whole(self, answer: Answer) -> Chunk:
         body = await answer.whole()
         replace = self._options.encoding == "replace"
         try:
             if self._whole_format == "text":
-                yield Chunk(text=body.decode("utf-8-sig", "replace" if replace else "strict"), finish="stop")
-                return
+                return Chunk(text=body.decode("utf-8-sig", "replace" if replace else "strict"), finish="stop")
             value = loaded(body, replace)
         except UnicodeDecodeError as error:
             raise UpstreamBadEncoding(detail="not UTF-8; `encoding: replace` would accept it") from error
@@ -130,7 +126,7 @@ class _Asking:
         text = reading.text(value)
         if text is None:
             raise UpstreamBadResponse(detail=f"`{reading.path}` finds nothing in the answer, which has {_shape(value)}")
-        yield Chunk(text=text, finish=reading.finish(value) or "stop", usage=reading.usage(value))
+        return Chunk(text=text, finish=reading.finish(value) or "stop", usage=reading.usage(value))
 
     async def _plain(self, answer: Answer) -> AsyncIterator[Chunk]:
         decoder = getincrementaldecoder("utf-8-sig")("replace")

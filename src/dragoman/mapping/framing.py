@@ -56,11 +56,27 @@ class _Cut:
         if held.find(self._end, searched) >= 0:
             *events, rest = bytes(held).split(self._end)
             self._held = bytearray(rest)
-        self._count += len(events)
-        if len(self._held) > MAX_EVENT or any(len(event) > MAX_EVENT for event in events):
+        if len(self._held) > MAX_EVENT:
             raise UpstreamTooLarge(detail=f"an event of more than {MAX_EVENT} bytes")
+        return self.counted(events)
+
+    @property
+    def empty(self) -> bool:
+        """Whether no part of an event is held."""
+        return not self._held
+
+    def passed(self, events: list[bytes]) -> list[bytes]:
+        """Events that were found without it. Raises UpstreamTooLarge."""
+        self._at_start = self._after_return = False
+        return self.counted(events)
+
+    def counted(self, events: list[bytes]) -> list[bytes]:
+        """The events, if they are neither too long nor too many. Raises UpstreamTooLarge."""
+        self._count += len(events)
         if self._count > MAX_EVENTS:
             raise UpstreamTooLarge(detail=f"more than {MAX_EVENTS} events")
+        if events and max(map(len, events)) > MAX_EVENT:
+            raise UpstreamTooLarge(detail=f"an event of more than {MAX_EVENT} bytes")
         return events
 
     def rest(self) -> list[bytes]:
@@ -78,6 +94,10 @@ class SSE:
         self._cut = _Cut(b"\n\n")
 
     def feed(self, piece: bytes) -> list[bytes]:
+        if piece.startswith(b"data: ") and piece.endswith(b"\n\n") and self._cut.empty:
+            events = piece[6:-2].split(b"\n\ndata: ")
+            if piece.count(b"\n") == 2 * len(events) and b"\r" not in piece and all(events):
+                return self._cut.passed(events)
         return [data for block in self._cut.feed(piece) if (data := _data(block))]
 
     def rest(self) -> list[bytes]:

@@ -55,19 +55,16 @@ class Chat:
             chunks = await begun(self._handler(call))
             events.headers = _about(caller, chunks)
             completion = Streamed(unique("chatcmpl-"), int(time.time()), call.request.model, call.request.wants_usage)
-            while True:
-                try:
-                    chunk = await promptly(chunks.__anext__(), events.flush)
-                except StopAsyncIteration:
-                    break
-                if events.put(completion.events(chunk)):
-                    await events.flush()
+            await promptly(chunks, lambda chunk: events.put(completion.events(chunk)), events.flush)
             events.put(completion.ending())
             await events.end()
         except Exception as error:
             if chunks is None and not caller.begun:
                 raise
-            await events.broken(failure_of(error))
+            failure = failure_of(error)
+            if chunks and chunks.first.about:
+                failure.backend = failure.backend or chunks.first.about.get("backend")
+            await events.broken(failure)
         finally:
             events.close()
 

@@ -447,8 +447,9 @@ class ChatRequest(BaseModel):
 
     def given(self) -> dict[str, Any]:
         """The fields that the caller sent, unknown ones too, as JSON to send on."""
-        values = {**self.__dict__, **(self.__pydantic_extra__ or {})}
-        return {name: values[name] for name in values if name in self.model_fields_set}
+        given = self.__pydantic_fields_set__
+        values = {name: value for name, value in self.__dict__.items() if name in given}
+        return values | self.__pydantic_extra__ if self.__pydantic_extra__ else values
 
 
 def text_of(content: Any) -> str:
