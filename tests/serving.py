@@ -30,6 +30,7 @@ async def served(app: Any, **options: Any) -> AsyncIterator[str]:
     finally:
         server.force_exit = True
         await server.shutdown(sockets=[listening])
+        await server.lifespan.shutdown()  # which a forced exit leaves out
 
 
 @asynccontextmanager

@@ -20,20 +20,17 @@ class Completions:
     """Turns completion objects of one answer into chunks."""
 
     def __init__(self) -> None:
-        self._answer: dict[str, Any] | None = None
+        self._told: dict[str, Any] = {}
 
     def chunks(self, value: dict[str, Any]) -> list[Chunk]:
         """The chunks of one chat completion, or of one chunk of it. What is said again and again is told once."""
-        answer = _others(value, _OURS)
-        if answer == self._answer:
-            answer = None
-        else:
-            self._answer = answer
+        answer = {name: value[name] for name in value.keys() - _OURS if self._told.get(name) != value[name]}
         usage = value.get("usage") or None
         chunks = [_chunk(choice) for choice in value.get("choices") or () if isinstance(choice, dict)]
         if usage or answer:
+            self._told |= answer
             first = chunks[0] if chunks else Chunk()
-            first.usage, first.answer = usage, answer
+            first.usage, first.answer = usage, answer or None
             return chunks or [first]
         return chunks
 
