@@ -22,6 +22,7 @@ from dragoman.errors import ErrorStyle, Failure, GatewayError, MethodNotAllowed,
 from dragoman.gateway import opened
 from dragoman.logs import note_failure
 from dragoman.middleware.hooks import after, before
+from dragoman.reference import add_reference
 from dragoman.surfaces.chat import Chat
 from dragoman.surfaces.models import models
 from dragoman.version import __version__
@@ -179,6 +180,8 @@ def _application(gateway: Gateway) -> FastAPI:
         version=__version__,
         summary="OpenAI's API in front of any chat API.",
         lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
         redirect_slashes=False,
         separate_input_output_schemas=False,
     )
@@ -192,6 +195,7 @@ def _application(gateway: Gateway) -> FastAPI:
     app.include_router(models(listed), prefix="/v1")
     app.include_router(models(listed), include_in_schema=False)
     _add_health(app, gateway)
+    add_reference(app)
     if any(isinstance(backend, Demo) for backend in config.backends.values()):
         app.router.routes.append(Route(DEMO_PATH, DemoAPI()))
     _add_failures(app, config)

@@ -385,7 +385,13 @@ Penalty = Annotated[float, Field(ge=-2, le=2)]
 class ChatRequest(BaseModel):
     """What a caller asks. Every optional field may be null; fields that are not listed are kept for the backend."""
 
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="allow",
+        strict=True,
+        frozen=True,
+        protected_namespaces=(),
+        json_schema_extra={"example": {"model": "mock-gpt-model", "messages": [{"role": "user", "content": "Hello!"}]}},
+    )
 
     model: Printable
     messages: Annotated[list[Message], Field(min_length=1, max_length=2048)]
