@@ -21,7 +21,7 @@ PORT = 8000
 
 def blocks(file: str, language: str) -> list[str]:
     """The code blocks of that language, in order."""
-    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / file).read_text(), re.M | re.S)
+    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / file).read_text(), re.MULTILINE | re.DOTALL)
 
 
 SHELL, JSON, YAML, PYTHON = (blocks("README.md", language) for language in ("sh", "json", "yaml", "python"))
@@ -47,11 +47,10 @@ def test_shows_no_block_that_is_not_executed_here():
 def test_the_first_commands_clone_and_serve(tmp_path):
     clone, serve = SHELL[0].strip().splitlines()
     assert clone == "git clone <REPOSITORY_LINK> dragoman && cd dragoman"
-    subprocess.run(["git", "clone", "-q", str(ROOT), "dragoman"], cwd=tmp_path, check=True)
-    shutil.copytree(ROOT / ".venv", tmp_path / "dragoman" / ".venv", symlinks=True)
-    with subprocess.Popen(
-        [*serve.split(), "--port", "0"], cwd=tmp_path / "dragoman", stdout=subprocess.PIPE, text=True
-    ) as process:
+    for name in ("pyproject.toml", "requirements", "scripts"):
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, tmp_path / name)
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    with subprocess.Popen([*serve.split(), "--port", "0"], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
             assert "listens on http://127.0.0.1:" in process.stdout.readline()
@@ -119,9 +118,10 @@ async def test_the_one_file_server_starts_as_it_is_written(tmp_path):
     command = SHELL[3].strip()
     assert command == "uvicorn main:app --host 0.0.0.0 --port 8000"
     async with listening(always(json_answer({"reply": "From outside"}))) as upstream:
-        script = f"""{command.replace("8000", "0")} 2> log & server=$!; trap 'kill $server' EXIT
-            for _ in $(seq 100); do port=$(sed -n 's/.*running on .*:\\([0-9]*\\) .*/\\1/p' log); [ -n "$port" ] && break; sleep 0.1; done
-            curl -s http://127.0.0.1:$port/v1/chat/completions -d '{{"model": "mock-gpt-model", "messages": [{{"role": "user", "content": "Hi"}}]}}'"""
+        question = {"model": "mock-gpt-model", "messages": [{"role": "user", "content": "Hi"}]}
+        script = f"""{command.replace("8000", "0")} > log 2>&1 & server=$!; trap 'kill $server' EXIT
+            until port=$(sed -n 's/.*running on .*:\\([0-9]*\\) .*/\\1/p' log) && [ -n "$port" ]; do sleep 0.1; done
+            curl -s http://127.0.0.1:$port/v1/chat/completions -d '{json.dumps(question)}'"""
         shutil.copy(ROOT / "main.py", tmp_path)
         environment = f"export EXTERNAL_CHAT_URL={upstream.url}/chatting; "
         answer = await asyncio.to_thread(shell, environment + script, 0, tmp_path)
