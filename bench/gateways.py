@@ -1,5 +1,6 @@
 """The gateways that are measured: where they are found, how they are configured and started."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -109,7 +110,8 @@ class Gateway:
 
     def version(self) -> str:
         command = [str(self.program), self.version_flag]
-        said = subprocess.run(command, capture_output=True, text=True, env=None, timeout=120, check=False)
+        environment = {**os.environ, **self.environment}
+        said = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
         found = re.search(r"\d+\.\d+[\w.]*", said.stdout + said.stderr)
         return found[0] if found else "of unknown version"
 

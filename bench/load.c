@@ -1,10 +1,10 @@
-/* The callers: they keep a number of connections to a gateway busy, one call after the other, and tell how long it took.
+/* The callers: they keep connections to a gateway busy, one call after the other, and tell how long it took.
  *
  *     load PORT BODY CALLS CONNECTIONS SECONDS MARK EVENTS
  *
- * BODY is the file that is posted to /v1/chat/completions, CALLS times, by CONNECTIONS callers at a time. After SECONDS no
- * new call begins; those that have begun are waited for. An answer is good if it is a 200 with MARK in its body and at
- * least EVENTS server-sent events. Prints one JSON object; the times in it are milliseconds. */
+ * BODY is the file that is posted to /v1/chat/completions, CALLS times, by CONNECTIONS callers at a time. After
+ * SECONDS no new call begins; those that have begun are waited for. An answer is good if it is a 200 with MARK in its
+ * body and at least EVENTS server-sent events. Prints one JSON object; the times in it are milliseconds. */
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>

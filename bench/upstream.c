@@ -119,7 +119,8 @@ static void make_answers(void) {
     make_whole(&reply, "200 OK", "{\"reply\": \"" REPLY "\"}");
     make_whole(&completion, "200 OK",
                "{\"id\":\"chatcmpl-0123456789abcdef\",\"object\":\"chat.completion\",\"created\":1760000000,"
-               "\"model\":\"herring-1\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"" REPLY
+               "\"model\":\"herring-1\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\","
+               "\"content\":\"" REPLY
                "\",\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":90,"
                "\"completion_tokens\":45,\"total_tokens\":135},\"system_fingerprint\":\"fp_0123456789\"}");
     make_whole(&unknown, "404 Not Found", "{\"error\": \"there is /chatting and /v1/chat/completions\"}");
