@@ -1,20 +1,19 @@
 """Callers that leave: whatever was done for them ends at once, and nothing of it stays."""
 
 import asyncio
-import gc
 import itertools
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
 
 from tests.http11 import answer_to, asking, connected
 from tests.serving import QUESTION, gateway, http_backend, openai_backend
-from tests.upstream import Connection, Received, Script, Upstream, chunked, listening, sse, stream_head
+from tests.upstream import Connection, Received, Script, chunked, listening, sse, stream_head
+from tests.watching import becomes, leaving_nothing
 
 AT_ONCE = 0.1
 SLACK = 0.2
@@ -53,14 +52,6 @@ def http(url: str, **options: Any) -> dict[str, Any]:
     return http_backend(url, stream={"framing": "sse", "text": "t"}, **options)
 
 
-async def becomes(condition: Callable[[], bool], within: float = 2.0) -> None:
-    for _ in range(int(within / 0.005)):
-        if condition():
-            return
-        await asyncio.sleep(0.005)
-    assert condition()
-
-
 async def leave(url: str, body: Any, when: Callable[[bytes], bool], reset: bool = False) -> float:
     """Asks, reads until what it has read is enough, and leaves. The time of its leaving."""
     reader, writer = await connected(url)
@@ -75,21 +66,6 @@ async def leave(url: str, body: Any, when: Callable[[bytes], bool], reset: bool 
         Connection(reader, writer).reset()
     writer.close()
     return left
-
-
-def fds() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
-@asynccontextmanager
-async def leaving_nothing(upstream: Upstream | None = None) -> AsyncIterator[None]:
-    """What happens inside leaves no task, no descriptor and no upstream connection."""
-    gc.collect()
-    tasks, descriptors = asyncio.all_tasks(), fds()
-    yield
-    await becomes(lambda: not asyncio.all_tasks() - tasks)
-    await becomes(lambda: fds() <= descriptors)
-    assert upstream is None or upstream.open == 0
 
 
 UPSTREAMS = {
