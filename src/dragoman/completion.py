@@ -68,10 +68,10 @@ class _Choice:
                 call.filled = call.filled or bool(delta.get("function", {}).get("arguments"))
                 yield {"index": index, **delta}
             return
-        call.held = merged(call.held, {key: value for key, value in given.items() if key != "index"})
+        call.held = merged(call.held, {key: given[key] for key in given if key != "index" and given[key] is not None})
         if _name_in(call.held):
             call.named = True
-            call.filled = call.held.get("type") == "custom" or bool(call.held["function"].get("arguments"))
+            call.filled = call.held.get("type") == "custom" or bool(_as_text(call.held["function"].get("arguments")))
             yield _opening(index, call.held)
 
     def _index_of(self, given: Delta) -> int:
@@ -88,13 +88,13 @@ class _Choice:
             raise UpstreamError(detail="the backend's finish reason is an error")
         finish = FINISH.get(word, "stop")
         if self.calls and any(call.named for call in self.calls.values()):
-            return "tool_calls" if finish == "stop" else finish
+            return "tool_calls" if finish in ("stop", "function_call") else finish
         return "stop" if finish == "tool_calls" else finish
 
 
 def _name_in(call: Delta) -> bool:
-    inner = call.get("function") or call.get("custom") or {}
-    return bool(inner.get("name"))
+    inner = call.get("custom") if call.get("type") == "custom" else call.get("function")
+    return isinstance(inner, dict) and isinstance(inner.get("name"), str) and inner["name"] != ""
 
 
 def _opening(index: int, call: Delta) -> Delta:
@@ -109,11 +109,16 @@ def _opening(index: int, call: Delta) -> Delta:
 def _continued(given: Delta) -> Delta:
     """A later delta of a tool call: what was said once is not said again."""
     delta = {key: value for key, value in given.items() if key not in ("index", "id", "type", "function", "custom")}
-    if arguments := _as_text((given.get("function") or {}).get("arguments")):
+    if arguments := _as_text(_inside(given, "function").get("arguments")):
         delta["function"] = {"arguments": arguments}
-    if text := (given.get("custom") or {}).get("input"):
+    if text := _inside(given, "custom").get("input"):
         delta["custom"] = {"input": text}
     return delta
+
+
+def _inside(given: Delta, key: str) -> Delta:
+    inner = given.get(key)
+    return inner if isinstance(inner, dict) else {}
 
 
 def _arguments(index: int, text: str) -> Delta:
@@ -257,6 +262,7 @@ class Streamed(_Completion):
             :-1
         ]
         self._constant: dict[str, Any] = {}
+        self._held: dict[str, Any] = {}
         self._openings: dict[int, bytes] = {}
 
     def events(self, chunk: Chunk) -> bytes:
@@ -270,7 +276,8 @@ class Streamed(_Completion):
 
     def _written(self, chunk: Chunk) -> Iterator[bytes]:
         choice, new = self._choice(chunk)
-        beside, answer = chunk.choice or {}, self._learned(chunk.answer or {})
+        beside, answer = chunk.choice or {}, {**self._held, **self._learned(chunk.answer or {})}
+        self._held = answer if choice is None else {}
         if choice is None:
             return
         if new:

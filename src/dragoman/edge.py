@@ -173,9 +173,9 @@ class Caller:
         if not self.begun:
             await self.tell(failure.status_in(self._style), failure.envelope(self.id), failure.headers)
 
-    def stream(self, presence: "Presence") -> "EventStream":
+    def stream(self) -> "EventStream":
         """An answer in server-sent events."""
-        return EventStream(self, presence, self._loop)
+        return EventStream(self, self._loop)
 
 
 class Presence:
@@ -200,27 +200,23 @@ class Presence:
             self._task.uncancel()
             raise Gone() from None
 
-    def leave(self) -> None:
-        """Ends what happens inside, because nobody waits for it any more."""
-        if not self._left and not self._caller.ended and self._task:
-            self._left = True
-            self._task.cancel()
-
     def _begin(self) -> None:
         self._watch = self._loop.create_task(self._watching())
 
     async def _watching(self) -> None:
         while (await self._caller.receive())["type"] != "http.disconnect":
             pass
-        self.leave()
+        if not self._caller.ended and self._task:
+            self._left = True
+            self._task.cancel()
 
 
 class EventStream:
     """Server-sent events to a caller: written together while they come together, with comments while nothing comes."""
 
-    def __init__(self, caller: Caller, presence: Presence, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, caller: Caller, loop: asyncio.AbstractEventLoop) -> None:
         self.headers: Mapping[str, str] = {}
-        self._caller, self._presence = caller, presence
+        self._caller = caller
         self._send, self._bounds = caller.send, caller.bounds
         self._waiting: list[bytes] = []
         self._size = 0
@@ -272,7 +268,6 @@ class EventStream:
             if not more:
                 self._caller.ended = True
             await self._send({"type": "http.response.body", "body": body, "more_body": more})
-            self._since = self._loop.time()
 
     async def _begin(self) -> None:
         self._caller.begun = True
@@ -280,16 +275,12 @@ class EventStream:
         await self._send({"type": "http.response.start", "status": 200, "headers": headers + EVENT_STREAM})
 
     def _tick(self) -> None:
-        """Sends a comment after a silence; hangs up on a caller that has not read for too long."""
-        writing = self._lock.locked()
-        due = self._since + (self._bounds.stalled if writing else self._bounds.keep_alive)
-        now = self._loop.time()
-        if now >= due and writing:
-            self._presence.leave()
-            return
-        if now >= due:
+        """Sends a comment after a silence."""
+        silent = self._loop.time() - self._since
+        if silent >= self._bounds.keep_alive and not self._lock.locked():
             self._ping = self._loop.create_task(self._write(PING))
-        self._timer = self._loop.call_later(max(due - now, min(1.0, self._bounds.keep_alive)), self._tick)
+            silent = 0.0
+        self._timer = self._loop.call_later(max(self._bounds.keep_alive - silent, 0.01), self._tick)
 
 
 async def promptly(

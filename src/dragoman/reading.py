@@ -7,6 +7,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from dragoman.depth import deeper, may_be_deeper
 from dragoman.errors import InvalidJSON, InvalidRequest
 
 MAX_DEPTH = 32
@@ -37,7 +38,7 @@ def _parsed(body: bytes) -> dict[str, Any]:
         raise InvalidJSON(InvalidJSON.fixed_message + where) from None
     if not isinstance(data, dict):
         raise InvalidJSON()
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH:
+    if may_be_deeper(body, MAX_DEPTH):
         _check_depth(data)
     return data
 
@@ -45,15 +46,8 @@ def _parsed(body: bytes) -> dict[str, Any]:
 def _check_depth(data: dict[str, Any]) -> None:
     for field, value in data.items():
         limit = MAX_SCHEMA_DEPTH if field in SCHEMA_FIELDS else MAX_DEPTH
-        level, depth = [value], 1
-        while level := [inner for outer in level if isinstance(outer, dict | list) for inner in _inside(outer)]:
-            depth += 1
-            if depth > limit:
-                raise InvalidJSON(f"The JSON body of your request is nested more than {limit} levels deep.")
-
-
-def _inside(outer: dict[str, Any] | list[Any]) -> list[Any]:
-    return list(outer.values()) if isinstance(outer, dict) else outer
+        if deeper(value, limit):
+            raise InvalidJSON(f"The JSON body of your request is nested more than {limit} levels deep.")
 
 
 _NAMES = {

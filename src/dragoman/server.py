@@ -63,6 +63,7 @@ class Protocol(HttpToolsProtocol):
         self._failure: Failure | None = None
         self._in_head = self._in_message = False
         self._head_size = 0
+        self._stall: asyncio.TimerHandle | None = None
         self._bounds: Bounds = getattr(self.config.loaded_app, "bounds", None) or Bounds()
         self._ip = self.client[0] if self.client else ""
         _per_ip[self._ip] += 1
@@ -73,10 +74,30 @@ class Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()
+        if self._stall:
+            self._stall.cancel()
         _per_ip[self._ip] -= 1
         if not _per_ip[self._ip]:
             del _per_ip[self._ip]
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread = self.transport.get_write_buffer_size()
+        self._stall = self.loop.call_later(self._bounds.stalled, self._stalled)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._stall:
+            self._stall.cancel()
+
+    def _stalled(self) -> None:
+        """Hangs up on a caller that has read nothing all the time."""
+        unread, self._unread = self._unread, self.transport.get_write_buffer_size()
+        if self._unread >= unread:
+            self.transport.abort()
+        else:
+            self._stall = self.loop.call_later(self._bounds.stalled, self._stalled)
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
@@ -123,7 +144,7 @@ class Protocol(HttpToolsProtocol):
         """Answers without the application, and closes; silently while another answer is on its way."""
         if self.transport.is_closing():
             return
-        if self.cycle is None or self.cycle.response_complete:
+        if self.cycle is None or self.cycle.response_complete or not (self._in_head or self.cycle.response_started):
             request_id = request_id_in(())
             note_failure(request_id, failure, begun=False)
             self.transport.write(_written(failure, request_id))

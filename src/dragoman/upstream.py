@@ -300,6 +300,7 @@ class Answer:
                 return piece
             received = await self._received()
             if not received:
+                inflate.check_whole()
                 return b""
             inflate.feed(received)
 
@@ -316,10 +317,10 @@ class Answer:
 
 
 class _Inflate:
-    """Decompresses in bounded pieces, so that a bomb costs no memory."""
+    """Decompresses in bounded pieces, so that a bomb costs no memory. One gzip member may follow another (RFC 1952)."""
 
     def __init__(self) -> None:
-        self._stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+        self._stream = _zlib_stream()
         self._fed = b""
 
     def feed(self, received: bytes) -> None:
@@ -327,14 +328,26 @@ class _Inflate:
 
     def more(self) -> bytes:
         """The next piece of what was fed; empty when more must be fed. Raises UpstreamBadEncoding."""
-        if not self._fed or self._stream.eof:
-            return b""
-        try:
-            piece = self._stream.decompress(self._fed, INFLATED_AT_ONCE)
-        except zlib.error as error:
-            raise UpstreamBadEncoding(detail="a broken content-encoding") from error
-        self._fed = self._stream.unconsumed_tail
-        return piece
+        while self._fed:
+            if self._stream.eof:
+                self._stream = _zlib_stream()
+            try:
+                piece: bytes = self._stream.decompress(self._fed, INFLATED_AT_ONCE)
+            except zlib.error as error:
+                raise UpstreamBadEncoding(detail="a broken content-encoding") from error
+            self._fed = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
+            if piece:
+                return piece
+        return b""
+
+    def check_whole(self) -> None:
+        """Raises UpstreamBadEncoding if what was fed is cut off."""
+        if not self._stream.eof:
+            raise UpstreamBadEncoding(detail="a content-encoding that is cut off")
+
+
+def _zlib_stream() -> Any:
+    return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
 
 
 def _inflating(encoding: str) -> _Inflate | None:
@@ -400,7 +413,7 @@ def _retry_after(answer: Answer) -> dict[str, str]:
     given = answer.headers.get("Retry-After", "")
     with suppress(ValueError):
         wait = float(given) if given.replace(".", "", 1).isdigit() else _until(given)
-        return {"retry-after": str(max(0, min(LONGEST_RETRY_AFTER, round(wait))))}
+        return {"retry-after": str(round(max(0, min(LONGEST_RETRY_AFTER, wait))))}
     return {}
 
 

@@ -212,7 +212,10 @@ def _chunks(value: Any, completions: Completions) -> Iterator[Chunk]:
         case Chunk():
             yield value
         case dict() if "choices" in value:
-            yield from completions.chunks(value)
+            chunks = completions.chunks(value)
+            if not chunks:
+                raise UpstreamBadResponse(detail="the function gave a chat completion without choices")
+            yield from chunks
         case dict():
             yield _message(value)
         case _:

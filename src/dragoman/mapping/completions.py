@@ -25,19 +25,21 @@ class Completions:
     def chunks(self, value: dict[str, Any]) -> list[Chunk]:
         """The chunks of one chat completion, or of one chunk of it. What is said again and again is told once."""
         answer = {name: value[name] for name in value.keys() - _OURS if self._told.get(name) != value[name]}
-        usage = value.get("usage") or None
-        chunks = [_chunk(choice) for choice in value.get("choices") or () if isinstance(choice, dict)]
+        choices, usage = value.get("choices"), value.get("usage")
+        chunks = [_chunk(choice) for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
         if usage or answer:
             self._told |= answer
             first = chunks[0] if chunks else Chunk()
-            first.usage, first.answer = usage, answer or None
+            first.usage, first.answer = usage if isinstance(usage, dict) else None, answer or None
             return chunks or [first]
         return chunks
 
 
 def _chunk(choice: dict[str, Any]) -> Chunk:
-    chunk = message(choice.get("delta") or choice.get("message") or _NOTHING)
-    chunk.finish = choice.get("finish_reason") or None
+    said = choice.get("delta") or choice.get("message")
+    chunk = message(said if isinstance(said, dict) else _NOTHING)
+    if finish := choice.get("finish_reason"):
+        chunk.finish = str(finish)
     index = choice.get("index")
     if index and isinstance(index, int):
         chunk.index = index
@@ -53,7 +55,7 @@ def message(said: dict[str, Any]) -> Chunk:
     if not said.keys() <= _SAID:
         chunk.delta = _others(said, _SAID)
     if calls := said.get("tool_calls"):
-        chunk.tool_calls = calls
+        chunk.tool_calls = [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else None
     return chunk
 
 

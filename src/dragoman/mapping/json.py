@@ -5,6 +5,10 @@ from typing import Any
 
 import orjson
 
+from dragoman.depth import deeper, may_be_deeper
+
+MAX_DEPTH = 128
+
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)", re.DOTALL
 )
@@ -16,10 +20,13 @@ def loaded(data: bytes, replace: bool = False) -> Any:
     Raises UnicodeDecodeError or another ValueError.
     """
     try:
-        return orjson.loads(data)
+        value = orjson.loads(data)
     except orjson.JSONDecodeError:
         text = data.decode(errors="replace" if replace else "strict")
-        return orjson.loads(_ESCAPE.sub(_whole, text.encode()))
+        value = orjson.loads(_ESCAPE.sub(_whole, text.encode()))
+    if may_be_deeper(data, MAX_DEPTH) and deeper(value, MAX_DEPTH):
+        raise ValueError(f"nested more than {MAX_DEPTH} levels deep")
+    return value
 
 
 def _whole(escape: re.Match[bytes]) -> bytes:

@@ -34,11 +34,11 @@ class Chat:
 
     async def _answer(self, caller: Caller) -> None:
         request = request_in(await caller.body(), ChatRequest)
-        with caller.present() as presence:
+        with caller.present():
             async with AsyncExitStack() as opened:
                 call = Call(request, ANYONE, opened, caller.id)
                 if request.stream:
-                    await self._stream(caller.stream(presence), caller, call)
+                    await self._stream(caller.stream(), caller, call)
                 else:
                     await self._tell(caller, call)
 
