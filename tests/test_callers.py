@@ -280,7 +280,7 @@ async def test_a_refused_request_leaves_the_connection_usable(url: str):
 
 async def test_a_request_may_come_in_any_pieces(url: str):
     in_chunks = head(CHUNKED, CLOSE) + b"".join(b"1\r\n%c\r\n" % byte for byte in BODY) + b"0\r\n\r\n"
-    for request, size in itertools.product((in_chunks, asking(QUESTION, CLOSE)), (1, 7)):
+    for request, size in itertools.product((in_chunks, asking(QUESTION, CLOSE)), (1, 7, 100)):
         pieces = [request[place : place + size] for place in range(0, len(request), size)]
         assert (await answer_to(url, *pieces)).text == "Hello"
 
@@ -292,8 +292,16 @@ async def test_a_caller_that_expects_100_continue_gets_it(url: str):
     assert [answered.status for answered in got] == [100, 200]
 
 
+OFFER = ["Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA"]
+
+
 @pytest.mark.parametrize("protocol", ["h2c", "websocket"])
-async def test_an_offered_upgrade_is_declined(url: str, protocol: str):
-    offer = ["Connection: Upgrade, HTTP2-Settings", f"Upgrade: {protocol}", "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA"]
-    assert (await answer_to(url, asking(QUESTION, *offer))).text == "Hello"
-    assert (await answer_to(url, head(*offer, method="GET", path="/health"))).status == 200
+@pytest.mark.parametrize("size", [1, 100, MIB], ids=["by bytes", "in pieces", "at once"])
+async def test_an_offered_upgrade_is_declined(url: str, protocol: str, size: int):
+    """Java's HTTP client and `curl --http2` make such an offer with every request to a plain http address."""
+    requests = [saying(text, f"Upgrade: {protocol}", *OFFER) for text in ("one", "two")]
+    requests += [head(f"Upgrade: {protocol}", *OFFER, method="GET", path="/health"), saying("end", CLOSE)]
+    sent = b"".join(requests)
+    got = await exchanged(url, *[sent[place : place + size] for place in range(0, len(sent), size)])
+    first, second, third, last = answers(got)
+    assert (first.text, second.text, third.status, last.text) == ("one", "two", 200, "end")

@@ -94,7 +94,12 @@ WRONG = {
         (-1, "top_logprobs", "integer_below_min_value"),
         (5, "top_logprobs", "invalid_value"),
     ],
-    "logit_bias": [([], "logit_bias", "invalid_type")],
+    "logit_bias": [
+        ([], "logit_bias", "invalid_type"),
+        ({"token": 0.5}, "logit_bias.token", "invalid_type"),
+        ({"token": 101}, "logit_bias.token", "integer_above_max_value"),
+        ({"token": -101}, "logit_bias.token", "integer_below_min_value"),
+    ],
     "seed": [(1.5, "seed", "invalid_type"), (2**63, "seed", "integer_above_max_value")],
     "response_format": [
         ("json", "response_format", "invalid_type"),
