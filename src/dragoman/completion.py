@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from dragoman.call import Chunk
 from dragoman.errors import UpstreamDisconnected, UpstreamError
+from dragoman.json import dumped
 
 Delta = dict[str, Any]
 
@@ -56,7 +55,9 @@ class _Choice:
         if calls := [delta for call in chunk.tool_calls or () for delta in self._called(call)]:
             yield {"tool_calls": calls}
         if chunk.finish:
-            if empty := [_arguments(index, "{}") for index, call in self.calls.items() if not call.filled]:
+            if empty := [
+                _arguments(index, "{}") for index, call in self.calls.items() if call.named and not call.filled
+            ]:
                 yield {"tool_calls": empty}
             self.finish = self._finished(chunk.finish)
 
@@ -128,7 +129,7 @@ def _arguments(index: int, text: str) -> Delta:
 def _as_text(arguments: object) -> str:
     if arguments is None or isinstance(arguments, str):
         return arguments or ""
-    return orjson.dumps(arguments).decode()
+    return dumped(arguments).decode()
 
 
 def merged(old: Any, new: Any, key: str = "") -> Any:
@@ -232,7 +233,7 @@ class Folded(_Completion):
             "choices": [self._told(self.choices[index]) for index in sorted(self.choices)],
             **({"usage": usage} if usage else {}),
         }
-        return orjson.dumps({**answer, **{key: self._answer[key] for key in self._answer if key not in answer}})
+        return dumped({**answer, **{key: self._answer[key] for key in self._answer if key not in answer}})
 
     def _told(self, choice: _Choice) -> dict[str, Any]:
         said = self._messages[choice.index]
@@ -258,9 +259,7 @@ class Streamed(_Completion):
         self._with_usage = with_usage
         self._tail = b',"usage":null}\n\n' if with_usage else b"}\n\n"
         self._closing = b'},"logprobs":null,"finish_reason":null}]' + self._tail
-        self._head = orjson.dumps({"id": id, "object": "chat.completion.chunk", "created": created, "model": model})[
-            :-1
-        ]
+        self._head = dumped({"id": id, "object": "chat.completion.chunk", "created": created, "model": model})[:-1]
         self._constant: dict[str, Any] = {}
         self._held: dict[str, Any] = {}
         self._openings: dict[int, bytes] = {}
@@ -271,7 +270,7 @@ class Streamed(_Completion):
         if opening and not (
             chunk.finish or chunk.tool_calls or chunk.delta or chunk.choice or chunk.answer or chunk.usage
         ):
-            return opening + orjson.dumps(chunk.text) + self._closing if chunk.text else b""
+            return opening + dumped(chunk.text) + self._closing if chunk.text else b""
         return b"".join(self._written(chunk))
 
     def _written(self, chunk: Chunk) -> Iterator[bytes]:
@@ -302,8 +301,8 @@ class Streamed(_Completion):
         finish: str | None = None,
     ) -> bytes:
         told = {"index": choice.index, "delta": delta, "logprobs": None, **beside, "finish_reason": finish}
-        extra = b"," + orjson.dumps(answer)[1:-1] if answer else b""
-        return b"".join((b"data: ", self._head, b',"choices":[', orjson.dumps(told), b"]", extra, self._tail))
+        extra = b"," + dumped(answer)[1:-1] if answer else b""
+        return b"".join((b"data: ", self._head, b',"choices":[', dumped(told), b"]", extra, self._tail))
 
     def _learned(self, answer: dict[str, Any]) -> dict[str, Any]:
         """What is said beside the choices; what holds for the whole answer is repeated in each event from here on."""
@@ -311,7 +310,7 @@ class Streamed(_Completion):
         if constant and constant != self._constant:
             self._constant = constant
             base = {"id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": self.model}
-            self._head = orjson.dumps({**base, **constant})[:-1]
+            self._head = dumped({**base, **constant})[:-1]
             self._openings.clear()
         ours = ("id", "object", "created", "model", "choices", "usage")
         return {key: answer[key] for key in answer if key not in constant and key not in ours}
@@ -332,4 +331,4 @@ class Streamed(_Completion):
         usage = usage_in(self.usage) if self._with_usage else None
         if not usage:
             return DONE
-        return b"".join((b"data: ", self._head, b',"choices":[],"usage":', orjson.dumps(usage), b"}\n\n", DONE))
+        return b"".join((b"data: ", self._head, b',"choices":[],"usage":', dumped(usage), b"}\n\n", DONE))

@@ -20,6 +20,7 @@ CONFIG_VARIABLE = "DRAGOMAN_CONFIG"
 LEVEL_VARIABLE = "DRAGOMAN_LOG_LEVEL"
 DEFAULT_FILE = "dragoman.yaml"
 MAX_NODES = 100_000
+MAX_DEPTH = 64
 
 _VARIABLE = re.compile(r"(\$?)\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -120,8 +121,11 @@ class _Reader:
         self._count += 1
         if self._count > MAX_NODES:
             raise ConfigError(f"{self.source.name}: more than {MAX_NODES} values")
+        if len(place) > MAX_DEPTH:
+            raise ConfigError(f"{self.source.name}: nested more than {MAX_DEPTH} levels deep")
         self.source.lines.setdefault(place, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
+            self._check_twice(node, place)
             loader.flatten_mapping(node)
             return dict(self._pairs(loader, node, place))
         if isinstance(node, yaml.SequenceNode):
@@ -129,15 +133,21 @@ class _Reader:
         value = loader.construct_object(node)
         return self._resolved(value, place) if isinstance(value, str) else value
 
-    def _pairs(self, loader: yaml.CSafeLoader, node: yaml.MappingNode, place: Place) -> Iterator[tuple[str, Any]]:
+    def _check_twice(self, node: yaml.MappingNode, place: Place) -> None:
+        """Notes keys that stand there twice; what a merge (`<<`) brings may be said again."""
         seen: set[str] = set()
+        for key_node, _ in node.value:
+            if key_node.value in seen:
+                self.source.lines[(*place, key_node.value)] = key_node.start_mark.line + 1
+                self.problems.append(self.source.problem((*place, key_node.value), "stands here twice"))
+            if isinstance(key_node, yaml.ScalarNode):
+                seen.add(key_node.value)
+
+    def _pairs(self, loader: yaml.CSafeLoader, node: yaml.MappingNode, place: Place) -> Iterator[tuple[str, Any]]:
         for key_node, value_node in node.value:
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else "?"
             here = (*place, key)
             self.source.lines[here] = key_node.start_mark.line + 1
-            if key in seen:
-                self.problems.append(self.source.problem(here, "stands here twice"))
-            seen.add(key)
             yield key, self.value(loader, value_node, here)
 
     def _resolved(self, text: str, place: Place) -> str:
@@ -160,7 +170,9 @@ def _parsed(file: Path) -> tuple[_Source, Any]:
     loader = yaml.CSafeLoader(text)
     try:
         node = loader.get_single_node()
-        data = {} if node is None else reader.value(loader, node, ())
+        data = (reader.value(loader, node, ()) if node else None) or {}
+    except RecursionError:
+        raise ConfigError(f"{file}: nested more than {MAX_DEPTH} levels deep") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{file}:{mark.line + 1}" if mark else str(file)
@@ -210,7 +222,9 @@ def _place(error: ErrorDetails, data: Any) -> Place:
             current = current[step]
     if error["type"] == "missing":
         place.append(error["loc"][-1])
-    return tuple(place)
+    if error["type"] == "union_tag_invalid":
+        place.append("kind")
+    return (*place, *(error.get("ctx") or {}).get("place", ()))
 
 
 def _message(error: ErrorDetails, place: Place, data: Any, kind: type[BaseModel]) -> str:
@@ -227,6 +241,8 @@ def _message(error: ErrorDetails, place: Place, data: Any, kind: type[BaseModel]
             return f"there is no kind {context['tag']!r}{_meant(context['tag'], kinds)}; there are {', '.join(kinds)}"
         case "value_error":
             return str(context["error"])
+        case "dict_type" | "model_type" | "model_attributes_type":
+            return "must be a mapping: `key: value`"
         case "import_error":
             return f"cannot be imported: {context['error']}"
         case "string_pattern_mismatch" if len(place) == 2 and place[0] in ("backends", "models"):
@@ -260,6 +276,8 @@ def _inner(schema: dict[str, Any], step: str | int) -> Iterator[dict[str, Any]]:
         yield schema.get("items", {})
     elif step in schema.get("properties", {}):
         yield schema["properties"][step]
+    elif "patternProperties" in schema:
+        yield from schema["patternProperties"].values()
     elif isinstance(schema.get("additionalProperties"), dict):
         yield schema["additionalProperties"]
 

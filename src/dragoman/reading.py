@@ -7,8 +7,8 @@ import orjson
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from dragoman.depth import deeper, may_be_deeper
 from dragoman.errors import InvalidJSON, InvalidRequest
+from dragoman.json import deeper, may_be_deeper
 
 MAX_DEPTH = 32
 MAX_SCHEMA_DEPTH = 64

@@ -4,11 +4,13 @@ import asyncio
 import gc
 import resource
 import socket
+import struct
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.supervisors import ChangeReload, Multiprocess
@@ -20,6 +22,9 @@ from dragoman.errors import Failure, HeadersTooLarge, MalformedHTTP, TooManyConn
 from dragoman.logs import note_failure, written
 
 HEAD_SECONDS = 10.0
+FRAMING = (b"content-length", b"transfer-encoding")
+RESET = struct.pack("ii", 1, 0)
+"""Closes a socket at once and drops what was not read, instead of keeping it for a peer that never reads."""
 GC_THRESHOLDS = (10_000, 20, 20)
 """A call makes many objects and leaves no circles: looking for some less often saves 6 % of its time."""
 FACTORY = "dragoman.server:served_app"
@@ -61,7 +66,7 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(_Corked(transport, self.loop))  # type: ignore[arg-type]
         self._failure: Failure | None = None
-        self._in_head = self._in_message = False
+        self._in_head = self._in_message = self._declining = False
         self._head_size = 0
         self._stall: asyncio.TimerHandle | None = None
         self._bounds: Bounds = getattr(self.config.loaded_app, "bounds", None) or Bounds()
@@ -95,6 +100,7 @@ class Protocol(HttpToolsProtocol):
         """Hangs up on a caller that has read nothing all the time."""
         unread, self._unread = self._unread, self.transport.get_write_buffer_size()
         if self._unread >= unread:
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             self.transport.abort()
         else:
             self._stall = self.loop.call_later(self._bounds.stalled, self._stalled)
@@ -103,7 +109,8 @@ class Protocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         between = not self._in_message
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._feed(data)
         if self._in_head:
             self._head_size += len(data)
             if self._head_size > MAX_HEADER_BYTES:
@@ -112,12 +119,45 @@ class Protocol(HttpToolsProtocol):
             self._timer.cancel()
             self._timer = self.loop.call_later(HEAD_SECONDS, self._check)
 
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            self._decline(data[offer.args[0] :])
+        except httptools.HttpParserError:
+            self._refuse(self._failure or MalformedHTTP())
+
+    def _decline(self, rest: bytes) -> None:
+        """Goes on in HTTP/1.1 where a caller offers to speak something else, for which the parser has dropped the body.
+
+        Java's HTTP client and `curl --http2` offer h2c with every request; a server may ignore that (RFC 9110, 7.8).
+        """
+        framing = [b"%b: %b\r\n" % header for header in self.headers if header[0] in FRAMING]
+        self.parser = httptools.HttpRequestParser(self)
+        self._declining = True
+        self.parser.feed_data(b"POST / HTTP/1.1\r\n" + b"".join(framing) + b"\r\n")
+        self._declining = False
+        if rest:
+            self._feed(rest)
+
     def on_message_begin(self) -> None:
+        if self._declining:
+            return
         self._in_head = self._in_message = True
         self._head_size = 0
         super().on_message_begin()
 
+    def on_url(self, url: bytes) -> None:
+        if not self._declining:
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._declining:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
+        if self._declining:
+            return
         self._in_head = False
         if sum(name == b"host" for name, _ in self.headers) != 1 and self.parser.get_http_version() == "1.1":
             self._failure = MalformedHTTP("A request needs exactly one Host header.")
@@ -125,11 +165,10 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
         self._in_message = False
         super().on_message_complete()
-
-    def send_400_response(self, msg: str) -> None:
-        self._refuse(self._failure or MalformedHTTP())
 
     def _check(self) -> None:
         """Ends a connection whose request head, or whose unwanted rest of a body, does not come to an end."""

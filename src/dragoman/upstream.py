@@ -1,6 +1,7 @@
 """HTTP to the outside: bounded, timed, closed when the call is over; and whatever goes wrong there has a name."""
 
 import asyncio
+import re
 import ssl
 import zlib
 from collections.abc import Callable, Mapping
@@ -41,6 +42,7 @@ from dragoman.errors import (
     UpstreamTooLarge,
     UpstreamUnavailable,
 )
+from dragoman.json import dumped
 from dragoman.patience import Patience
 from dragoman.units import Bytes, Seconds
 
@@ -50,6 +52,7 @@ LOGGED_BODY = 2048
 DRAIN_BYTES = 64 * 1024
 DRAIN_SECONDS = 0.25
 INFLATED_AT_ONCE = 256 * 1024
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 OWN_HEADERS = {"Content-Type": "application/json", "User-Agent": "dragoman", "Accept-Encoding": "identity"}
 
 
@@ -68,6 +71,12 @@ def _header(value: str) -> str:
     return value
 
 
+def _header_name(name: str) -> str:
+    if not _TOKEN.fullmatch(name):
+        raise ValueError("a header's name is made of letters, digits and hyphens")
+    return name
+
+
 def _authority(file: Path) -> Path:
     try:
         ssl.create_default_context(cafile=str(file))
@@ -77,6 +86,7 @@ def _authority(file: Path) -> Path:
 
 
 HTTPURL = Annotated[str, AfterValidator(_http_url)]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderText = Annotated[str, AfterValidator(_header)]
 
 
@@ -109,7 +119,7 @@ class Reach(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    headers: dict[HeaderText, HeaderText] = {}
+    headers: dict[HeaderName, HeaderText] = {}
     """Sent with every request."""
     timeout: Timeouts = Timeouts()
     tls: TLS | None = None
@@ -174,7 +184,7 @@ class Upstream:
         if self._busy >= self._reach.concurrency:
             raise UpstreamBusy(detail=f"{self._busy} calls are open")
         self._busy += 1
-        body = payload if isinstance(payload, bytes) else orjson.dumps(payload)
+        body = payload if isinstance(payload, bytes) else dumped(payload)
         answer = Answer(self, self._reach, Patience(self._loop, self._reach.timeout.total))
         call.open.push_async_exit(answer)
         await self._begin(answer, body, accept)

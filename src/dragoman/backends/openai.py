@@ -12,9 +12,9 @@ from dragoman.errors import (
     UpstreamBadResponse,
     UpstreamError,
 )
+from dragoman.json import loaded
 from dragoman.mapping.completions import Completions
 from dragoman.mapping.framing import SSE
-from dragoman.mapping.json import loaded
 from dragoman.upstream import HTTPURL, Answer, Explained, HeaderText, Reach, Upstream
 
 END = b"[DONE]"

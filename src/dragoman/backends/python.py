@@ -31,7 +31,6 @@ from dragoman.units import PerSecond
 from dragoman.upstream import Timeouts
 
 TAKES = ("request", "messages", "call")
-OWN_FILES = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
 
 _AFTER_LAST = object()
 
@@ -119,9 +118,11 @@ class _Calling:
                 for chunk in _chunks(value, completions):
                     finished = finished or chunk.finish is not None
                     yield chunk
-        except Failure:
+        except (Failure, GeneratorExit):
             raise
-        except Exception as error:
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and _cancelled():
+                raise
             raise _named(error) from error
         if not finished:
             yield Chunk(finish="stop")
@@ -156,9 +157,27 @@ class _Calling:
             given = function(**arguments)
         else:
             context = copy_context()
-            work = asyncio.get_running_loop().run_in_executor(self._pool, lambda: context.run(function, **arguments))
-            given = await work
+            work = self._pool.submit(_contained, lambda: context.run(function, **arguments))
+            given = await asyncio.wrap_future(work)
         return await given if inspect.isawaitable(given) else given
+
+
+def _cancelled() -> bool:
+    """Whether the call itself is being cancelled, and not something that the function did."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _contained(work: Callable[[], Any]) -> Any:
+    """Runs a function's code in a thread; what would end the thread, or cannot pass a future, becomes an error."""
+    try:
+        return work()
+    except Exception as error:
+        if isinstance(error, StopIteration | StopAsyncIteration):
+            raise RuntimeError(f"the function raised {type(error).__name__}") from error
+        raise
+    except BaseException as error:
+        raise RuntimeError(f"the function raised {type(error).__name__}") from error
 
 
 class _Lane:
@@ -171,7 +190,7 @@ class _Lane:
 
     async def next(self) -> Any:
         context = copy_context()
-        self._step = self._pool.submit(lambda: context.run(next, self._iterator, _AFTER_LAST))
+        self._step = self._pool.submit(_contained, lambda: context.run(next, self._iterator, _AFTER_LAST))
         return await asyncio.wrap_future(self._step)
 
     def close(self) -> None:
@@ -228,21 +247,25 @@ def _message(value: dict[str, Any]) -> Chunk:
     return chunk
 
 
-def _named(error: Exception) -> Failure:
-    """The failure that the function's own error stands for: what could not be reached is told from what went wrong."""
+def _named(error: BaseException) -> Failure:
+    """The failure that the function's own error stands for: what could not be reached is told from what went wrong.
+
+    HTTP libraries have errors of their own; their names, and what they were caused by, say what they are.
+    """
     detail = f"the function raised {type(error).__name__}: {error}"
     cause: BaseException | None = error
     while cause is not None:
+        names = " ".join(kind.__name__ for kind in type(cause).__mro__)
         match cause:
             case Failure():
                 return cause
-            case TimeoutError():
+            case _ if "Timeout" in names:
                 return UpstreamTimeout(detail=detail)
             case socket.gaierror():
                 return UpstreamDNSError(detail=detail)
             case ssl.SSLError():
                 return UpstreamTLSError(detail=detail)
-            case OSError() if not isinstance(cause, OWN_FILES) and type(cause).__module__ == "builtins":
+            case _ if "Connect" in names or type(cause) is OSError:
                 return UpstreamConnectError(detail=detail)
         cause = cause.__cause__ or cause.__context__
     return UpstreamError(detail=detail)

@@ -8,8 +8,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from dragoman.call import Chunk
 from dragoman.errors import UpstreamBadEvent, UpstreamError, UpstreamStreamRewrite
+from dragoman.json import loaded
 from dragoman.mapping.framing import NDJSON, SSE, Framing
-from dragoman.mapping.json import loaded
 from dragoman.mapping.paths import Find, Path, found
 from dragoman.mapping.templates import RequestTemplate
 from dragoman.units import PerSecond

@@ -10,9 +10,9 @@ from pydantic import model_validator
 
 from dragoman.call import Ability, Call, Chunk, Handler, Telling
 from dragoman.errors import UpstreamBadContentType, UpstreamBadEncoding, UpstreamBadResponse
+from dragoman.json import loaded
 from dragoman.mapping.answers import FRAMINGS, Reading, Response, Said, Stream
 from dragoman.mapping.framing import Framing
-from dragoman.mapping.json import loaded
 from dragoman.mapping.templates import RequestTemplate, Template
 from dragoman.upstream import HTTPURL, Answer, Explained, Reach, Upstream
 from dragoman.wire.chat import ChatRequest

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import minijinja
 from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
 
 from dragoman.errors import GatewayError
 from dragoman.mapping.variables import NAMES, variables
@@ -32,8 +33,11 @@ LEFT_OUT = _LeftOut()
 
 
 def _checked(template: Any) -> Any:
-    for text in _texts(template):
-        _check(text)
+    for text, place in _texts(template):
+        try:
+            _check(text)
+        except ValueError as error:
+            raise PydanticCustomError("template", "{problem}", {"problem": str(error), "place": place}) from None
     return template
 
 
@@ -59,11 +63,14 @@ def _check_names(text: str) -> None:
             raise
 
 
-def _texts(template: Any) -> list[str]:
+def _texts(template: Any, place: tuple[str | int, ...] = ()) -> list[tuple[str, tuple[str | int, ...]]]:
+    """The template's texts that may hold an expression, and where they stand."""
     if isinstance(template, str):
-        return [template] if "{" in template else []
-    inside = template.values() if isinstance(template, dict) else template if isinstance(template, list) else ()
-    return [text for inner in inside for text in _texts(inner)]
+        return [(template, place)] if "{" in template else []
+    inside = (
+        template.items() if isinstance(template, dict) else enumerate(template) if isinstance(template, list) else ()
+    )
+    return [found for key, inner in inside for found in _texts(inner, (*place, key))]
 
 
 RequestTemplate = Annotated[dict[str, Any], AfterValidator(_checked)]
@@ -76,7 +83,7 @@ class Template:
     def __init__(self, template: dict[str, Any]) -> None:
         self.names = frozenset(
             name
-            for text in _texts(template)
+            for text, _ in _texts(template)
             for name in _ENVIRONMENT.undeclared_variables_in_str(text)
             if name in NAMES
         )
