@@ -210,6 +210,7 @@ MALFORMED = {
     "two Hosts": asking(QUESTION, "Host: y"),
     "an unknown method": head(method="BREW"),
     "an unknown version": WHOLE.replace(b"HTTP/1.1", b"HTTP/7.3"),
+    "a tunnel": b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n",
     "no HTTP": b"hello there, are you an FTP server?\r\n\r\n",
     "TLS": bytes.fromhex("16030102000100") + b"\x01" * 300,
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",

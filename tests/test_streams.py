@@ -3,6 +3,8 @@
 import asyncio
 import json
 import time
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -118,6 +120,19 @@ async def test_the_finish_goes_on_before_the_upstream_has_closed():
         began = time.perf_counter()
         assert (await answer_to(url, asking(STREAMED))).whole
         assert time.perf_counter() - began < 1
+
+
+async def gushing(request: Any) -> AsyncIterator[str]:
+    for _ in range(2000):
+        yield "x" * 1000
+
+
+async def test_what_never_pauses_is_written_in_bounded_pieces():
+    config = {"backends": {"b": {"kind": "python", "target": "tests.test_streams:gushing"}}, "models": {"m": "b"}}
+    async with gateway(config) as url:
+        answered = await answer_to(url, asking(STREAMED))
+    assert len(streamed(answered.body)) == 2002
+    assert max(map(len, answered.chunks)) < 128 * 1024
 
 
 async def test_a_large_event_comes_in_one_piece():
