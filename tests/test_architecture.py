@@ -11,9 +11,9 @@ import dragoman
 
 ROOT = Path(dragoman.__file__).parent
 FLOORS = (
-    *("__main__", "__init__", "cli", "server", "app", "surfaces", "gateway", "config", "middleware", "emulation"),
-    *("backends", "mapping", "upstream", "completion", "reading", "edge", "logs", "call", "wire", "errors"),
-    *("patience", "ids", "units", "version"),
+    *("__main__", "__init__", "cli", "server", "app", "reference", "surfaces", "gateway", "config", "middleware"),
+    *("emulation", "backends", "mapping", "upstream", "completion", "reading", "edge", "logs", "call", "wire"),
+    *("errors", "patience", "json", "ids", "units", "version"),
 )
 FAMILIES = ("surfaces", "middleware", "emulation", "backends", "wire")
 MODULES = {file.relative_to(ROOT).with_suffix("").parts: ast.parse(file.read_text()) for file in ROOT.rglob("*.py")}

@@ -125,6 +125,7 @@ WRONG = {
         "5: models.m.owned: is not a known key; did you mean 'owned_by'?",
     ),
     "bounds": (f"{DEMO}{MODELS}bounds: {{bodi: 3}}", "3: bounds.bodi: is not a known key; did you mean 'body'?"),
+    "complex-key": ("backends:\n  ? [a, b]\n  : c\nmodels: {m: b}\n", "2: backends."),
     "far": (f"{DEMO}{MODELS}xylophone: 1", "3: xylophone: is not a known key"),
     # keys that are there twice
     "twice": (f"{DEMO}{MODELS}{MODELS}", "3: models: stands here twice"),
