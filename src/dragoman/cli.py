@@ -8,6 +8,7 @@ import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from dragoman.call import Backend
 from dragoman.config import DEFAULT_FILE, Config, hand_down
@@ -135,7 +136,8 @@ def _show(config: Config) -> None:
     table = Table("model", "backend", "kind", "answers from", "streams", box=None, pad_edge=False)
     for name, model in config.models.items():
         backend = config.backends[model.backend]
-        table.add_row(name, model.backend, backend.kind, _origin(backend), _streams(backend))
+        cells = (name, model.backend, backend.kind, _origin(backend), _streams(backend))
+        table.add_row(*(Text(cell) for cell in cells))
     out.print(table)
 
 

@@ -33,13 +33,12 @@ class _Cut:
         self._count = 0
 
     def feed(self, piece: bytes) -> list[bytes]:
-        if self._after_return and piece.startswith(b"\n"):
-            piece = piece[1:]
+        if self._after_return and piece:
+            self._after_return = False
+            piece = piece.removeprefix(b"\n")
         if b"\r" in piece:
             self._after_return = piece.endswith(b"\r")
             piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        elif piece:
-            self._after_return = False
         return self._split(piece)
 
     def _split(self, piece: bytes) -> list[bytes]:

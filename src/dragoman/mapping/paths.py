@@ -36,7 +36,7 @@ def found(path: str) -> Find:
     def search(value: Any) -> Any:
         try:
             return expression.search(value)
-        except JMESPathError:
+        except Exception:
             return None
 
     return search

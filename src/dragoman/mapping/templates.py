@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import Annotated, Any
 
 import minijinja
+import orjson
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
@@ -110,19 +111,31 @@ def _compiled(template: Any, key: str) -> Make:
 def _compiled_text(text: str, key: str) -> Make:
     match = _ONE_EXPRESSION.fullmatch(text)
     if match is None:
-        return lambda values: _run(_ENVIRONMENT.render_str, text, values, key)
+        return _run(_ENVIRONMENT.render_str, text, text, key)
     expression = match[1].strip()
     if expression in NAMES:
         return lambda values: values.get(expression, LEFT_OUT)
-    return lambda values: _kept(_run(_ENVIRONMENT.eval_expr, expression, values, key))
+    evaluate = _run(_ENVIRONMENT.eval_expr, expression, text, key)
+    return lambda values: _kept(evaluate(values))
 
 
 def _kept(value: Any) -> Any:
-    return LEFT_OUT if value is None else value
+    return LEFT_OUT if value is None or callable(value) else value
 
 
-def _run(work: Callable[..., Any], source: str, values: dict[str, Any], key: str) -> Any:
-    try:
-        return work(source, **values)
-    except minijinja.TemplateError as error:
-        raise GatewayError(code="template_failed", detail=f"{key}: {error.kind}: {error.detail or error}") from None
+def _run(work: Callable[..., Any], source: str, text: str, key: str) -> Make:
+    """Runs a template on copies, because in its language a list can be changed."""
+    names = _ENVIRONMENT.undeclared_variables_in_str(text) & NAMES
+
+    def run(values: dict[str, Any]) -> Any:
+        given = {name: _copied(values[name]) for name in names if name in values}
+        try:
+            return work(source, **given)
+        except minijinja.TemplateError as error:
+            raise GatewayError(code="template_failed", detail=f"{key}: {error.kind}: {error.detail or error}") from None
+
+    return run
+
+
+def _copied(value: Any) -> Any:
+    return orjson.loads(orjson.dumps(value)) if isinstance(value, dict | list) else value

@@ -8,7 +8,17 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
@@ -379,7 +389,16 @@ FunctionChoiceOption = Annotated[
 ]
 MetadataKey = Annotated[str, Field(max_length=64), AfterValidator(_without_controls)]
 MetadataValue = Annotated[str, Field(max_length=512)]
-Penalty = Annotated[float, Field(ge=-2, le=2)]
+
+
+def _as_given(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    check(value)
+    return value
+
+
+AsGiven = WrapValidator(_as_given)
+"""A number that stays the one that was sent: 0 does not become 0.0 on its way to the backend."""
+Penalty = Annotated[float, Field(ge=-2, le=2), AsGiven]
 
 
 class ChatRequest(BaseModel):
@@ -399,8 +418,8 @@ class ChatRequest(BaseModel):
     stream_options: StreamOptions | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2), AsGiven] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1), AsGiven] | None = None
     frequency_penalty: Penalty | None = None
     presence_penalty: Penalty | None = None
     n: Annotated[int, Field(ge=1, le=128)] | None = None
