@@ -18,6 +18,8 @@ Delta = dict[str, Any]
 
 CONSTANT = ("service_tier", "system_fingerprint")
 """What is said beside the choices and holds for the whole answer."""
+REPLACED = frozenset({"id", "type", "role", "name", "format", "service_tier"})
+"""Texts that are said whole each time."""
 DONE = b"data: [DONE]\n\n"
 FINISH = {
     **dict.fromkeys(("length", "max_tokens", "max_output_tokens", "model_length", "max_length"), "length"),
@@ -38,12 +40,13 @@ class _ToolCall:
 class _Choice:
     """One choice's state: what was said of it so far."""
 
-    __slots__ = ("calls", "finish", "index", "latest")
+    __slots__ = ("calls", "finish", "ids", "index", "latest")
 
     def __init__(self, index: int) -> None:
         self.index = index
         self.finish: str | None = None
         self.calls: dict[int, _ToolCall] = {}
+        self.ids: dict[str, int] = {}
         self.latest = -1
 
     def deltas(self, chunk: Chunk) -> Iterator[Delta]:
@@ -77,9 +80,12 @@ class _Choice:
 
     def _index_of(self, given: Delta) -> int:
         """The call's index; a backend that leaves it out means a new call by each new id."""
-        index = given.get("index")
+        index, id = given.get("index"), given.get("id")
         if not isinstance(index, int):
-            index = self.latest + 1 if given.get("id") or self.latest < 0 else self.latest
+            known = self.ids.get(id) if isinstance(id, str) else None
+            index = known if known is not None else self.latest + 1 if id or self.latest < 0 else self.latest
+        if isinstance(id, str):
+            self.ids.setdefault(id, index)
         self.latest = index
         return index
 
@@ -135,14 +141,10 @@ def _as_text(arguments: object) -> str:
 def merged(old: Any, new: Any, key: str = "") -> Any:
     """Two deltas as one: texts and lists grow, objects merge, list items with an `index` meet, the rest is replaced."""
     if isinstance(old, dict) and isinstance(new, dict):
-        return {**old, **{name: merged(old[name], new[name], name) if name in old else new[name] for name in new}}
-    if isinstance(old, list) and isinstance(new, list):
-        return _merged_items(old, new)
-    if (
-        isinstance(old, str)
-        and isinstance(new, str)
-        and key not in ("id", "type", "role", "name", "format", "service_tier")
-    ):
+        return {**old, **{name: merged(old.get(name), value, name) for name, value in new.items()}}
+    if isinstance(old, list | None) and isinstance(new, list):
+        return _merged_items(old or [], new)
+    if isinstance(old, str) and isinstance(new, str) and key not in REPLACED:
         return old + new
     return old if new is None else new
 
@@ -152,10 +154,12 @@ def _merged_items(old: list[Any], new: list[Any]) -> list[Any]:
     where = {item["index"]: place for place, item in enumerate(grown) if isinstance(item, dict) and "index" in item}
     for item in new:
         place = where.get(item["index"]) if isinstance(item, dict) and "index" in item else None
-        if place is None:
-            grown.append(item)
-        else:
+        if place is not None:
             grown[place] = merged(grown[place], item)
+            continue
+        grown.append(item)
+        if isinstance(item, dict) and "index" in item:
+            where[item["index"]] = len(grown) - 1
     return grown
 
 
@@ -242,13 +246,8 @@ class Folded(_Completion):
         message = {"role": "assistant", "content": content, "refusal": None, **said}
         if calls := message.get("tool_calls"):
             message["tool_calls"] = [{key: call[key] for key in call if key != "index"} for call in calls]
-        return {
-            "index": choice.index,
-            "message": message,
-            "logprobs": None,
-            **self._beside[choice.index],
-            "finish_reason": choice.finish,
-        }
+        ours = {"index": choice.index, "message": message, "finish_reason": choice.finish}
+        return {"logprobs": None, **self._beside[choice.index], **ours}
 
 
 class Streamed(_Completion):
@@ -300,7 +299,7 @@ class Streamed(_Completion):
         answer: dict[str, Any],
         finish: str | None = None,
     ) -> bytes:
-        told = {"index": choice.index, "delta": delta, "logprobs": None, **beside, "finish_reason": finish}
+        told = {"logprobs": None, **beside, "index": choice.index, "delta": delta, "finish_reason": finish}
         extra = b"," + dumped(answer)[1:-1] if answer else b""
         return b"".join((b"data: ", self._head, b',"choices":[', dumped(told), b"]", extra, self._tail))
 

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 import jmespath
 from jmespath.exceptions import JMESPathError
+from jmespath.functions import Functions
 from pydantic import AfterValidator
 
 Find = Callable[[Any], Any]
@@ -15,12 +17,33 @@ _PLAIN = re.compile(rf"{_STEP}(?:\.{_STEP})*")
 _KEYS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|\[-?[0-9]+\]")
 
 
+_FUNCTIONS: dict[str, Any] = Functions.FUNCTION_TABLE
+
+
 def _checked(path: str) -> str:
     try:
-        jmespath.compile(path)
+        parsed = jmespath.compile(path).parsed
     except JMESPathError as error:
         raise ValueError(f"is not a JMESPath: {str(error).splitlines()[0]}") from None
+    waiting = [parsed]
+    while waiting:
+        node = waiting.pop()
+        if node["type"] == "function_expression":
+            _check_function(node["value"], len(node["children"]))
+        waiting.extend(child for child in node["children"] if isinstance(child, dict))
     return path
+
+
+def _check_function(name: str, given: int) -> None:
+    if name not in _FUNCTIONS:
+        near = get_close_matches(name, _FUNCTIONS, 1)
+        raise ValueError(
+            f"is not a JMESPath: it has no function {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+        )
+    signature = _FUNCTIONS[name]["signature"]
+    variadic = bool(signature) and signature[-1].get("variadic", False)
+    if given < len(signature) or (given > len(signature) and not variadic):
+        raise ValueError(f"is not a JMESPath: {name}() takes {len(signature)} arguments, not {given}")
 
 
 Path = Annotated[str, AfterValidator(_checked)]
