@@ -130,8 +130,9 @@ def yields_in_a_thread(request: Any) -> Iterator[str]:
             time.sleep(0.01)
 
 
-def python(name: str) -> dict[str, Any]:
-    return {"backends": {"b": {"kind": "python", "target": f"tests.test_leaving:{name}"}}, "models": {"m": "b"}}
+def python(name: str, **options: Any) -> dict[str, Any]:
+    backend = {"kind": "python", "target": f"tests.test_leaving:{name}", **options}
+    return {"backends": {"b": backend}, "models": {"m": "b"}}
 
 
 @pytest.mark.parametrize(
@@ -218,3 +219,12 @@ async def test_leaving_frees_the_place_in_the_backend():
         for count in range(1, 6):
             await leave(url, STREAMED, lambda got, count=count: len(upstream.requests) == count)
             await asyncio.wait_for(upstream.connections[-1].closed.wait(), 2)
+
+
+async def test_leaving_frees_the_place_in_the_function():
+    began.clear()
+    ended.clear()
+    async with gateway(python("yields", concurrency=1)) as url:
+        for count in range(1, 6):
+            await leave(url, STREAMED, lambda got: b"word" in got)
+            await becomes(lambda count=count: len(ended) == count)
