@@ -58,10 +58,9 @@ class _Choice:
         if calls := [delta for call in chunk.tool_calls or () for delta in self._called(call)]:
             yield {"tool_calls": calls}
         if chunk.finish:
-            if empty := [
-                _arguments(index, "{}") for index, call in self.calls.items() if call.named and not call.filled
-            ]:
-                yield {"tool_calls": empty}
+            unfilled = [index for index, call in self.calls.items() if call.named and not call.filled]
+            if unfilled:
+                yield {"tool_calls": [_arguments(index, "{}") for index in unfilled]}
             self.finish = self._finished(chunk.finish)
 
     def _called(self, given: Delta) -> Iterator[Delta]:
@@ -94,7 +93,7 @@ class _Choice:
         if word == "error":
             raise UpstreamError(detail="the backend's finish reason is an error")
         finish = FINISH.get(word, "stop")
-        if self.calls and any(call.named for call in self.calls.values()):
+        if any(call.named for call in self.calls.values()):
             return "tool_calls" if finish in ("stop", "function_call") else finish
         return "stop" if finish == "tool_calls" else finish
 

@@ -65,7 +65,7 @@ async def _answered(upstream: Upstream, call: Call, model: str | None) -> AsyncI
             yield chunk
         return
     _check_type(answer, "event-stream")
-    framing, completions = SSE(), Completions()
+    framing, completions = SSE(), Completions(UpstreamBadEvent)
     while piece := await answer.read():
         for event in framing.feed(piece):
             if event == END:

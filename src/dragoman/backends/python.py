@@ -149,6 +149,7 @@ class _Calling:
             yield given
             return
         while (value := await clock.wait(pull())) is not _AFTER_LAST:
+            clock.begun = True
             yield value
 
     async def _begun(self, arguments: Mapping[str, Any]) -> Any:
@@ -205,23 +206,21 @@ class _Clock:
     def __init__(self, timeouts: Timeouts) -> None:
         self._timeouts = timeouts
         self.patience = Patience(asyncio.get_running_loop(), timeouts.total)
-        self._begun = False
+        self.begun = False
 
     async def wait(self, work: Awaitable[Any]) -> Any:
         patience = self.patience
         try:
-            value = await patience.wait(work, self._timeouts.idle if self._begun else self._timeouts.first)
+            return await patience.wait(work, self._timeouts.idle if self.begun else self._timeouts.first)
         except TimeoutError as error:
             if not patience.over:
                 raise
             raise self._failure() from error
-        self._begun = True
-        return value
 
     def _failure(self) -> Failure:
         if self.patience.spent:
             return UpstreamDeadline()
-        return UpstreamIdleTimeout() if self._begun else UpstreamTimeout()
+        return UpstreamIdleTimeout() if self.begun else UpstreamTimeout()
 
 
 def _chunks(value: Any, completions: Completions) -> Iterator[Chunk]:
@@ -242,7 +241,10 @@ def _chunks(value: Any, completions: Completions) -> Iterator[Chunk]:
 
 
 def _message(value: dict[str, Any]) -> Chunk:
-    chunk = message({key: value[key] for key in value if key not in ("finish_reason", "usage")})
+    try:
+        chunk = message({key: value[key] for key in value if key not in ("finish_reason", "usage")})
+    except ValueError as error:
+        raise UpstreamBadResponse(detail=f"the function gave {error}") from None
     chunk.finish, chunk.usage = value.get("finish_reason"), value.get("usage")
     return chunk
 

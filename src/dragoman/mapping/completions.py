@@ -3,6 +3,7 @@
 from typing import Any
 
 from dragoman.call import Chunk
+from dragoman.errors import UpstreamBadResponse, UpstreamFailure
 
 _OURS = frozenset({"id", "object", "created", "model", "choices", "usage", "obfuscation"})
 _SAID = frozenset({"role", "content", "tool_calls"})
@@ -17,16 +18,20 @@ def _others(value: dict[str, Any], known: frozenset[str]) -> dict[str, Any] | No
 
 
 class Completions:
-    """Turns completion objects of one answer into chunks."""
+    """Turns completion objects of one answer into chunks. What is no completion is a failure of the kind `bad`."""
 
-    def __init__(self) -> None:
+    def __init__(self, bad: type[UpstreamFailure] = UpstreamBadResponse) -> None:
+        self._bad = bad
         self._told: dict[str, Any] = {}
 
     def chunks(self, value: dict[str, Any]) -> list[Chunk]:
         """The chunks of one chat completion, or of one chunk of it. What is said again and again is told once."""
         answer = {name: value[name] for name in value.keys() - _OURS if self._told.get(name) != value[name]}
-        choices, usage = value.get("choices"), value.get("usage")
-        chunks = [_chunk(choice) for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+        usage = value.get("usage")
+        try:
+            chunks = [_chunk(choice) for choice in _list(value.get("choices"))]
+        except ValueError as error:
+            raise self._bad(detail=str(error)) from None
         if usage or answer:
             self._told |= answer
             first = chunks[0] if chunks else Chunk()
@@ -36,8 +41,10 @@ class Completions:
 
 
 def _chunk(choice: dict[str, Any]) -> Chunk:
-    said = choice.get("delta") or choice.get("message")
-    chunk = message(said if isinstance(said, dict) else _NOTHING)
+    said = choice.get("delta") or choice.get("message") or _NOTHING
+    if not isinstance(said, dict):
+        raise ValueError("a message that is no object")
+    chunk = message(said)
     if finish := choice.get("finish_reason"):
         chunk.finish = str(finish)
     index = choice.get("index")
@@ -49,17 +56,26 @@ def _chunk(choice: dict[str, Any]) -> Chunk:
 
 
 def message(said: dict[str, Any]) -> Chunk:
-    """A chunk of an assistant message or delta."""
+    """A chunk of an assistant message or delta. Raises ValueError if it is none."""
     content = said.get("content")
     chunk = Chunk(content if isinstance(content, str) else _text_parts(content))
     if not said.keys() <= _SAID:
         chunk.delta = _others(said, _SAID)
-    if calls := said.get("tool_calls"):
-        chunk.tool_calls = [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else None
+    if calls := _list(said.get("tool_calls")):
+        if not all(isinstance(call.get(kind), dict | None) for call in calls for kind in ("function", "custom")):
+            raise ValueError("a tool call that calls nothing")
+        chunk.tool_calls = calls
     return chunk
 
 
 def _text_parts(content: Any) -> str:
     """Some backends answer in parts; their texts are the text."""
-    parts = content if isinstance(content, list) else ()
-    return "".join(part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str))
+    return "".join(part["text"] for part in _list(content) if isinstance(part.get("text"), str))
+
+
+def _list(value: Any) -> list[dict[str, Any]]:
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise ValueError("what should be a list of objects is none")
+    return value
