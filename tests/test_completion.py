@@ -244,6 +244,14 @@ def test_arguments_that_come_in_pieces_are_whole_in_the_end(texts, value, size):
             [{"id": "a", "function": {"name": "f", "arguments": "{"}}, {"id": "a", "function": {"arguments": "}"}}],
             [("f", "{}")],
         ),
+        (
+            [
+                call
+                for id, name in (("a", "f"), ("b", "g"))
+                for call in ({"id": id, "function": {"name": name}}, {"id": "", "function": {"arguments": f'["{id}"]'}})
+            ],
+            [("f", '["a"]'), ("g", '["b"]')],
+        ),
         ([{"index": 3, "id": "a"}], []),
         ([{"function": None}], []),
     ],
