@@ -28,9 +28,20 @@ async def served(app: Any, **options: Any) -> AsyncIterator[str]:
     try:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
-        server.force_exit = True
-        await server.shutdown(sockets=[listening])
+        await _ended(server)
         await server.lifespan.shutdown()  # which a forced exit leaves out
+
+
+async def _ended(server: uvicorn.Server) -> None:
+    """Shuts down as uvicorn does, but without its pause for connections to end by themselves."""
+    for listener in server.servers:
+        listener.close()
+    for connection in list(server.server_state.connections):
+        connection.transport.abort()
+    async with asyncio.timeout(5):
+        while server.server_state.tasks:
+            await asyncio.sleep(0.001)
+    await server.lifespan.shutdown()
 
 
 @asynccontextmanager

@@ -136,12 +136,11 @@ class _Reader:
     def _check_twice(self, node: yaml.MappingNode, place: Place) -> None:
         """Notes keys that stand there twice; what a merge (`<<`) brings may be said again."""
         seen: set[str] = set()
-        for key_node, _ in node.value:
+        for key_node in (key_node for key_node, _ in node.value if isinstance(key_node, yaml.ScalarNode)):
             if key_node.value in seen:
                 self.source.lines[(*place, key_node.value)] = key_node.start_mark.line + 1
                 self.problems.append(self.source.problem((*place, key_node.value), "stands here twice"))
-            if isinstance(key_node, yaml.ScalarNode):
-                seen.add(key_node.value)
+            seen.add(key_node.value)
 
     def _pairs(self, loader: yaml.CSafeLoader, node: yaml.MappingNode, place: Place) -> Iterator[tuple[str, Any]]:
         for key_node, value_node in node.value:
