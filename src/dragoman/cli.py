@@ -1,5 +1,6 @@
 """The command line: `dragoman serve` and `dragoman check`."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -77,7 +78,7 @@ def serve_command(
     try:
         listening = bound(host, port)
     except OSError as error:
-        _stop(f"cannot listen on {host}:{port}: {error.strerror or error}; choose another with --port")
+        _stop(f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}; choose another with --port")
     written(log_level)
     hand_down(file, log_level)
     _announce(config, host, listening.getsockname()[1])

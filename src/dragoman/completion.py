@@ -79,11 +79,10 @@ class _Choice:
 
     def _index_of(self, given: Delta) -> int:
         """The call's index; a backend that leaves it out means a new call by each new id."""
-        index, id = given.get("index"), given.get("id")
+        index, id = given.get("index"), str(given.get("id") or "")
         if not isinstance(index, int):
-            known = self.ids.get(id) if isinstance(id, str) else None
-            index = known if known is not None else self.latest + 1 if id or self.latest < 0 else self.latest
-        if isinstance(id, str):
+            index = self.ids.get(id, self.latest + 1) if id or self.latest < 0 else self.latest
+        if id:
             self.ids.setdefault(id, index)
         self.latest = index
         return index

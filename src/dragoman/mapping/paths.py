@@ -24,7 +24,8 @@ def _checked(path: str) -> str:
     try:
         parsed = jmespath.compile(path).parsed
     except JMESPathError as error:
-        raise ValueError(f"is not a JMESPath: {str(error).splitlines()[0]}") from None
+        problem = str(error).splitlines()[0].removesuffix(" for expression:").removesuffix(":")
+        raise ValueError(f"is not a JMESPath: {problem}") from None
     waiting = [parsed]
     while waiting:
         node = waiting.pop()
