@@ -66,7 +66,7 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(_Corked(transport, self.loop))  # type: ignore[arg-type]
         self._failure: Failure | None = None
-        self._in_head = self._in_message = self._declining = False
+        self._in_head = self._in_message = False
         self._head_size = 0
         self._stall: asyncio.TimerHandle | None = None
         self._bounds: Bounds = getattr(self.config.loaded_app, "bounds", None) or Bounds()
@@ -133,33 +133,21 @@ class Protocol(HttpToolsProtocol):
         Java's HTTP client and `curl --http2` offer h2c with every request; a server may ignore that (RFC 9110, 7.8).
         """
         framing = [b"%b: %b\r\n" % header for header in self.headers if header[0] in FRAMING]
-        self.parser = httptools.HttpRequestParser(self)
-        self._declining = True
+        listener = _Later(self)
+        self.parser = httptools.HttpRequestParser(listener)
         self.parser.feed_data(b"POST / HTTP/1.1\r\n" + b"".join(framing) + b"\r\n")
-        self._declining = False
+        listener.listens = True
         if rest:
             self._feed(rest)
 
     def on_message_begin(self) -> None:
-        if self._declining:
-            return
         self._in_head = self._in_message = True
         self._head_size = 0
         super().on_message_begin()
 
-    def on_url(self, url: bytes) -> None:
-        if not self._declining:
-            super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._declining:
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
-        if self._declining:
-            return
         self._in_head = False
-        if sum(name == b"host" for name, _ in self.headers) != 1 and self.parser.get_http_version() == "1.1":
+        if [name for name, _ in self.headers].count(b"host") != 1 and self.parser.get_http_version() == "1.1":
             self._failure = MalformedHTTP("A request needs exactly one Host header.")
             raise ValueError("host")
         super().on_headers_complete()
@@ -188,6 +176,32 @@ class Protocol(HttpToolsProtocol):
             note_failure(request_id, failure, begun=False)
             self.transport.write(_written(failure, request_id))
         self.transport.close()
+
+
+class _Later:
+    """Listens to a parser for a protocol, but not to the head that is repeated to it."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        self.listens = False
+        self._protocol = protocol
+        self.on_body = protocol.on_body
+        self.on_message_complete = protocol.on_message_complete
+
+    def on_message_begin(self) -> None:
+        if self.listens:
+            self._protocol.on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        if self.listens:
+            self._protocol.on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.listens:
+            self._protocol.on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if self.listens:
+            self._protocol.on_headers_complete()
 
 
 def _written(failure: Failure, request_id: str) -> bytes:

@@ -163,6 +163,7 @@ class Upstream:
             timeout=timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
+            headers=self._headers,
             skip_auto_headers=(*OWN_HEADERS, "Accept"),
             trust_env=False,
         )
@@ -217,9 +218,7 @@ class Upstream:
 
     async def _post(self, body: bytes, accept: str) -> aiohttp.ClientResponse:
         assert self._session is not None
-        headers = (
-            CIMultiDict(self._headers, Accept=accept) if "accept" not in self._headers else CIMultiDict(self._headers)
-        )
+        headers = None if "Accept" in self._headers else {"Accept": accept}
         return await self._session.request("POST", self._url, data=body, headers=headers, allow_redirects=False)
 
     async def _refused(self, answer: "Answer") -> UpstreamFailure:

@@ -40,7 +40,9 @@ class Completions:
         return chunks
 
 
-def _chunk(choice: dict[str, Any]) -> Chunk:
+def _chunk(choice: Any) -> Chunk:
+    if not isinstance(choice, dict):
+        raise ValueError("a choice that is no object")
     said = choice.get("delta") or choice.get("message") or _NOTHING
     if not isinstance(said, dict):
         raise ValueError("a message that is no object")
@@ -61,21 +63,26 @@ def message(said: dict[str, Any]) -> Chunk:
     chunk = Chunk(content if isinstance(content, str) else _text_parts(content))
     if not said.keys() <= _SAID:
         chunk.delta = _others(said, _SAID)
-    if calls := _list(said.get("tool_calls")):
-        if not all(isinstance(call.get(kind), dict | None) for call in calls for kind in ("function", "custom")):
+    if calls := said.get("tool_calls"):
+        if not all(_is_call(call) for call in _list(calls)):
             raise ValueError("a tool call that calls nothing")
         chunk.tool_calls = calls
     return chunk
 
 
+def _is_call(call: Any) -> bool:
+    return isinstance(call, dict) and all(isinstance(call.get(kind), dict | None) for kind in ("function", "custom"))
+
+
 def _text_parts(content: Any) -> str:
     """Some backends answer in parts; their texts are the text."""
-    return "".join(part["text"] for part in _list(content) if isinstance(part.get("text"), str))
+    texts = [part.get("text") for part in _list(content) if isinstance(part, dict)]
+    return "".join(text for text in texts if isinstance(text, str))
 
 
-def _list(value: Any) -> list[dict[str, Any]]:
+def _list(value: Any) -> list[Any]:
+    if isinstance(value, list):
+        return value
     if value is None:
         return []
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise ValueError("what should be a list of objects is none")
-    return value
+    raise ValueError("what should be a list is none")
