@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from itertools import chain
 from typing import Annotated, Any, Self, TypeAlias, TypeVar
 
@@ -20,7 +20,7 @@ from dragoman.errors import (
 )
 from dragoman.ids import unique
 from dragoman.logs import note_failure, note_request
-from dragoman.patience import Patience
+from dragoman.patience import Patience, Rest
 from dragoman.units import Bytes, Seconds
 
 Message: TypeAlias = dict[str, Any]
@@ -300,35 +300,8 @@ async def promptly(
             return
         else:
             try:
-                item = await _Rest(steps, waiting, flush)
+                item = await Rest(steps, waiting, flush)
             except StopAsyncIteration:
                 return
         if take(item):
             await flush()
-
-
-class _Rest(Awaitable[Any]):
-    """The rest of an await whose first step has shown that it must wait; flushes before it does."""
-
-    __slots__ = ("_flush", "_steps", "_waiting")
-
-    def __init__(self, steps: Generator[Any, Any, Any], waiting: Any, flush: Callable[[], Awaitable[None]]) -> None:
-        self._steps, self._waiting, self._flush = steps, waiting, flush
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        steps, waiting = self._steps, self._waiting
-        error: BaseException | None = None
-        try:
-            yield from self._flush().__await__()
-        except BaseException as raised:
-            error = raised
-        try:
-            while True:
-                if error is None:
-                    try:
-                        yield waiting
-                    except BaseException as raised:
-                        error = raised
-                waiting, error = (steps.send(None) if error is None else steps.throw(error)), None
-        except StopIteration as done:
-            return done.value

@@ -54,4 +54,4 @@ def deeper(value: Any, limit: int) -> bool:
 
 def may_be_deeper(data: bytes, limit: int) -> bool:
     """Whether JSON text has brackets enough to be nested so deep; quick, and never wrong when it says no."""
-    return data.count(b"[") + data.count(b"{") > limit
+    return len(data) > 2 * limit and data.count(b"[") + data.count(b"{") > limit

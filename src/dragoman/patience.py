@@ -1,7 +1,7 @@
 """Waits that end: one timer for all the waits of a call, so that a bound on each costs next to nothing."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -32,12 +32,17 @@ class Patience:
 
     async def wait(self, awaitable: Awaitable[Result], seconds: float) -> Result:
         """What the awaitable gives. Raises TimeoutError after so many seconds, or when the total is spent."""
+        steps = awaitable.__await__()
+        try:
+            waiting = steps.send(None)
+        except StopIteration as ready:
+            return ready.value  # type: ignore[no-any-return]
         self._due = due = min(self._loop.time() + seconds, self.deadline)
         self._task = asyncio.current_task(self._loop)
         if due < self._rings:
             self._ring_at(due)
         try:
-            return await awaitable
+            return await Rest(steps, waiting)  # type: ignore[no-any-return]
         except asyncio.CancelledError:
             if self._expired and self._task is not None:
                 self._expired, self.over = False, True
@@ -68,3 +73,33 @@ class Patience:
         elif self._task:
             self._expired = True
             self._task.cancel()
+
+
+class Rest(Awaitable[Any]):
+    """The rest of an await whose first step has shown that it must wait; `first` is run before it does."""
+
+    __slots__ = ("_first", "_steps", "_waiting")
+
+    def __init__(
+        self, steps: Generator[Any, Any, Any], waiting: Any, first: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        self._steps, self._waiting, self._first = steps, waiting, first
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        steps, waiting = self._steps, self._waiting
+        error: BaseException | None = None
+        if self._first:
+            try:
+                yield from self._first().__await__()
+            except BaseException as raised:
+                error = raised
+        try:
+            while True:
+                if error is None:
+                    try:
+                        yield waiting
+                    except BaseException as raised:
+                        error = raised
+                waiting, error = (steps.send(None) if error is None else steps.throw(error)), None
+        except StopIteration as done:
+            return done.value
