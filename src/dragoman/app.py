@@ -1,5 +1,6 @@
 """The FastAPI application, and the Gateway that Python users hold."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import cached_property
@@ -17,8 +18,8 @@ from dragoman.backends.demo import PATH as DEMO_PATH
 from dragoman.backends.demo import Demo, DemoAPI
 from dragoman.call import Call, Chunk, Handler, Middleware
 from dragoman.config import Config
-from dragoman.edge import Bounds, Caller, Send, answer_headers, check_headers, failure_of, request_id_in
-from dragoman.errors import ErrorStyle, Failure, GatewayError, MethodNotAllowed, NotReady, UnknownPath
+from dragoman.edge import Caller, Send, Terms, answer_headers, check_headers, failure_of, request_id_in
+from dragoman.errors import Failure, GatewayError, MethodNotAllowed, NotReady, UnknownPath
 from dragoman.gateway import opened
 from dragoman.logs import note_failure
 from dragoman.middleware.hooks import after, before
@@ -51,6 +52,7 @@ class Gateway:
         self._around: list[Middleware] = []
         self._opens: list[AbstractAsyncContextManager[Any]] = []
         self._handler: Handler | None = None
+        self.terms = Terms(self.config.bounds, self.config.errors)
 
     def before(self, hook: Hook) -> Hook:
         """Runs `hook(call)` before each call. It may return a changed call, or raise `Refused`."""
@@ -78,10 +80,11 @@ class Gateway:
             for resource in self._opens:
                 await opening.enter_async_context(resource)
             self._handler = await opening.enter_async_context(opened(self.config, self._around))
+            self.terms.loop = asyncio.get_running_loop()
             try:
                 yield
             finally:
-                self._handler = None
+                self._handler = self.terms.loop = None
 
     def handle(self, call: Call) -> AsyncIterator[Chunk]:
         """The gateway as a handler. Raises NotReady while it is not open."""
@@ -124,8 +127,7 @@ class _Application(FastAPI):
     """FastAPI with an edge: every answer has its request id, and the hot paths go straight to their endpoint."""
 
     direct: Mapping[str, Callable[..., Any]] = {}
-    bounds: Bounds
-    style: ErrorStyle
+    terms: Terms
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, with the stream events that no route's signature tells of."""
@@ -148,7 +150,7 @@ class _Application(FastAPI):
         try:
             check_headers(scope["headers"])
         except Failure as failure:
-            await Caller(scope, receive, send, self.bounds, self.style).refuse(failure)
+            await Caller(scope, receive, send, self.terms).refuse(failure)
             return
         await super().__call__(scope, receive, _identified(scope, send))
 
@@ -206,8 +208,8 @@ def _application(gateway: Gateway) -> FastAPI:
         redirect_slashes=False,
         separate_input_output_schemas=False,
     )
-    app.bounds, app.style = config.bounds, config.errors
-    chat = Chat(gateway.handle, config.bounds, config.errors)
+    app.terms = gateway.terms
+    chat = Chat(gateway.handle, gateway.terms)
     _add_chat(app, chat)
     listed: dict[str, Model] = {
         name: {"id": name, "object": "model", "created": model.created, "owned_by": model.owned_by, "permission": []}

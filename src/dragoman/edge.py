@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from itertools import chain
 from typing import Annotated, Any, Self, TypeAlias, TypeVar
 
@@ -65,6 +66,15 @@ class Bounds(BaseModel):
     """The same from one address; 0 for no limit, which suits a reverse proxy in front."""
 
 
+@dataclass(slots=True)
+class Terms:
+    """On what terms callers are answered. The loop is remembered: asking for it is a system call."""
+
+    bounds: Bounds
+    style: ErrorStyle
+    loop: asyncio.AbstractEventLoop | None = None
+
+
 class Gone(Exception):
     """The caller has left, or does not read."""
 
@@ -98,16 +108,14 @@ def answer_headers(request_id: str, more: Mapping[str, str]) -> Headers:
 class Caller:
     """Who waits for one answer."""
 
-    def __init__(
-        self, scope: Mapping[str, Any], receive: Receive, send: Send, bounds: Bounds, style: ErrorStyle
-    ) -> None:
+    def __init__(self, scope: Mapping[str, Any], receive: Receive, send: Send, terms: "Terms") -> None:
         self.headers: Headers = scope["headers"]
         self.id = request_id_in(self.headers)
         self.came = time.perf_counter()
-        self.receive, self.send, self.bounds = receive, send, bounds
+        self.receive, self.send, self.bounds = receive, send, terms.bounds
         self.begun = self.ended = False
-        self._scope, self._style = scope, style
-        self._loop = asyncio.get_running_loop()
+        self._scope, self._style = scope, terms.style
+        self._loop = terms.loop or asyncio.get_running_loop()
 
     async def body(self) -> bytes:
         """The request body. Raises TooLarge, TooSlow, HeadersTooLarge, Encoded, or Gone."""

@@ -69,7 +69,8 @@ class Protocol(HttpToolsProtocol):
         self._in_head = self._in_message = False
         self._head_size = 0
         self._stall: asyncio.TimerHandle | None = None
-        self._bounds: Bounds = getattr(self.config.loaded_app, "bounds", None) or Bounds()
+        terms = getattr(self.config.loaded_app, "terms", None)
+        self._bounds: Bounds = terms.bounds if terms else Bounds()
         self._ip = self.client[0] if self.client else ""
         _per_ip[self._ip] += 1
         self._timer = self.loop.call_later(HEAD_SECONDS, self._check)

@@ -7,8 +7,7 @@ from typing import Any
 
 from dragoman.call import ANYONE, Begun, Call, Handler, begun
 from dragoman.completion import Folded, Streamed
-from dragoman.edge import Bounds, Caller, EventStream, Gone, Receive, Send, failure_of, promptly
-from dragoman.errors import ErrorStyle
+from dragoman.edge import Caller, EventStream, Gone, Receive, Send, Terms, failure_of, promptly
 from dragoman.ids import unique
 from dragoman.logs import log
 from dragoman.reading import request_in
@@ -18,13 +17,12 @@ from dragoman.wire.chat import ChatRequest
 class Chat:
     """The ASGI endpoint of `POST /v1/chat/completions`."""
 
-    def __init__(self, handler: Handler, bounds: Bounds, style: ErrorStyle) -> None:
+    def __init__(self, handler: Handler, terms: Terms) -> None:
         self._handler = handler
-        self._bounds = bounds
-        self._style = style
+        self._terms = terms
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        caller = Caller(scope, receive, send, self._bounds, self._style)
+        caller = Caller(scope, receive, send, self._terms)
         try:
             await self._answer(caller)
         except Gone:
