@@ -38,9 +38,8 @@ async def _ended(server: uvicorn.Server) -> None:
         listener.close()
     for connection in list(server.server_state.connections):
         connection.transport.abort()
-    async with asyncio.timeout(5):
-        while server.server_state.tasks:
-            await asyncio.sleep(0.001)
+    if server.server_state.tasks:
+        await asyncio.wait(server.server_state.tasks, timeout=5)
     await server.lifespan.shutdown()
 
 
