@@ -244,8 +244,8 @@ class Folded(_Completion):
         message = {"role": "assistant", "content": content, "refusal": None, **said}
         if calls := message.get("tool_calls"):
             message["tool_calls"] = [{key: call[key] for key in call if key != "index"} for call in calls]
-        ours = {"index": choice.index, "message": message, "finish_reason": choice.finish}
-        return {"logprobs": None, **self._beside[choice.index], **ours}
+        ours = {"index": choice.index, "message": message}
+        return {**ours, "logprobs": None, **self._beside[choice.index], **ours, "finish_reason": choice.finish}
 
 
 class Streamed(_Completion):
@@ -297,7 +297,8 @@ class Streamed(_Completion):
         answer: dict[str, Any],
         finish: str | None = None,
     ) -> bytes:
-        told = {"logprobs": None, **beside, "index": choice.index, "delta": delta, "finish_reason": finish}
+        ours = {"index": choice.index, "delta": delta}
+        told = {**ours, "logprobs": None, **beside, **ours, "finish_reason": finish}
         extra = b"," + dumped(answer)[1:-1] if answer else b""
         return b"".join((b"data: ", self._head, b',"choices":[', dumped(told), b"]", extra, self._tail))
 
