@@ -33,31 +33,36 @@ _per_ip: Counter[str] = Counter()
 
 
 class _Corked:
-    """A transport that writes what one turn of the event loop brings at once: an answer's head with its body."""
+    """A transport that writes an answer's head together with what follows it in the same turn of the event loop."""
 
-    __slots__ = ("_loop", "_transport", "_waiting")
+    __slots__ = ("_head", "_loop", "_transport")
 
     def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
-        self._waiting: list[bytes] = []
+        self._head = b""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        if not self._waiting:
+        if self._head:
+            self._transport.write(self._head + data)
+            self._head = b""
+        elif data.startswith(b"HTTP/1.1 "):
+            self._head = data
             self._loop.call_soon(self._flush)
-        self._waiting.append(data)
+        else:
+            self._transport.write(data)
 
     def close(self) -> None:
         self._flush()
         self._transport.close()
 
     def _flush(self) -> None:
-        if self._waiting:
-            self._transport.write(b"".join(self._waiting))
-            self._waiting.clear()
+        if self._head:
+            self._transport.write(self._head)
+            self._head = b""
 
 
 class Protocol(HttpToolsProtocol):

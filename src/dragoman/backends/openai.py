@@ -68,13 +68,13 @@ async def _answered(upstream: Upstream, call: Call, model: str | None) -> AsyncI
     framing, completions = SSE(), Completions(UpstreamBadEvent)
     while piece := await answer.read():
         for event in framing.feed(piece):
-            if event == END:
+            if event.endswith(END) and event.strip() == END:
                 answer.ended = True
                 return
             for chunk in completions.chunks(_event(event)):
                 yield chunk
     for event in framing.rest():
-        if event != END:
+        if event.strip() != END:
             for chunk in completions.chunks(_event(event)):
                 yield chunk
 

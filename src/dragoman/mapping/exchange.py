@@ -139,13 +139,13 @@ class _Asking:
         said = Said(self._event_reading, self._stream)
         while piece := await answer.read():
             for event in framing.feed(piece):
-                if event == END:
+                if event.endswith(END) and event.strip() == END:
                     answer.ended = True
                     yield said.ending()
                     return
                 yield said.chunk(event)
         for event in framing.rest():
-            if event != END:
+            if event.strip() != END:
                 yield said.chunk(event)
         if not self._event_reading.ends_by_finish:
             yield said.ending()
