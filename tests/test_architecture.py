@@ -12,7 +12,20 @@ import dragoman
 ROOT = Path(dragoman.__file__).parent
 FLOORS = (
     *("__main__", "__init__", "cli", "server", "app", "reference", "surfaces", "gateway", "config", "middleware"),
-    *("emulation", "backends", "mapping", "upstream", "completion", "reading", "edge", "logs", "call", "wire"),
+    *(
+        "emulation",
+        "backends",
+        "mapping",
+        "upstream",
+        "connection",
+        "reach",
+        "completion",
+        "reading",
+        "edge",
+        "logs",
+        "call",
+        "wire",
+    ),
     *("errors", "patience", "json", "ids", "units", "version"),
 )
 FAMILIES = ("surfaces", "middleware", "emulation", "backends", "wire")

@@ -1,25 +1,21 @@
 """HTTP to the outside: bounded, timed, closed when the call is over; and whatever goes wrong there has a name."""
 
 import asyncio
-import re
+import socket
 import ssl
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-import aiohttp
 import orjson
-from multidict import CIMultiDict
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from yarl import URL
 
 from dragoman.call import Call
+from dragoman.connection import Broken, Connection, NotHTTP, Origin, Untrusted
 from dragoman.errors import (
     UpstreamAuthError,
     UpstreamBadEncoding,
@@ -44,7 +40,7 @@ from dragoman.errors import (
 )
 from dragoman.json import dumped
 from dragoman.patience import Patience
-from dragoman.units import Bytes, Seconds
+from dragoman.reach import Reach, http_url
 
 DNS_FAILURE_HOLDS = 5.0
 LONGEST_RETRY_AFTER = 120
@@ -52,81 +48,7 @@ LOGGED_BODY = 2048
 DRAIN_BYTES = 64 * 1024
 DRAIN_SECONDS = 0.25
 INFLATED_AT_ONCE = 256 * 1024
-_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 OWN_HEADERS = {"Content-Type": "application/json", "User-Agent": "dragoman", "Accept-Encoding": "identity"}
-
-
-def _http_url(value: str) -> str:
-    url = URL(value)
-    if url.scheme not in ("http", "https") or not url.host:
-        raise ValueError("must be an http:// or https:// URL with a host")
-    if url.user or url.password:
-        raise ValueError("must not hold credentials; put them into headers")
-    return value
-
-
-def _header(value: str) -> str:
-    if not value.isascii() or not value.isprintable():
-        raise ValueError("a header must be printable ASCII")
-    return value
-
-
-def _header_name(name: str) -> str:
-    if not _TOKEN.fullmatch(name):
-        raise ValueError("a header's name is made of letters, digits and hyphens")
-    return name
-
-
-def _authority(file: Path) -> Path:
-    try:
-        ssl.create_default_context(cafile=str(file))
-    except (OSError, ssl.SSLError) as error:
-        raise ValueError(f"cannot be used as a certificate authority: {error.strerror or error}") from None
-    return file
-
-
-HTTPURL = Annotated[str, AfterValidator(_http_url)]
-HeaderName = Annotated[str, AfterValidator(_header_name)]
-HeaderText = Annotated[str, AfterValidator(_header)]
-
-
-class Timeouts(BaseModel):
-    """How long a backend may take, in seconds or as `20s`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    connect: Seconds = 5.0
-    """To accept a connection, name lookup and TLS included."""
-    first: Seconds = 60.0
-    """To begin its answer."""
-    idle: Seconds = 30.0
-    """Between two pieces of its answer."""
-    total: Seconds = 600.0
-    """To finish its answer."""
-
-
-class TLS(BaseModel):
-    """How a backend proves who it is."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    ca: Annotated[Path, AfterValidator(_authority)]
-    """A PEM file with the certificate authority to trust instead of the system's."""
-
-
-class Reach(BaseModel):
-    """What every backend behind HTTP can be told."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    headers: dict[HeaderName, HeaderText] = {}
-    """Sent with every request."""
-    timeout: Timeouts = Timeouts()
-    tls: TLS | None = None
-    concurrency: Annotated[int, Field(ge=1)] = 1000
-    """Calls that may be open at once; one more is answered 503."""
-    max_answer: Bytes = 10 * 1024 * 1024
-    """The largest whole answer, decompressed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,81 +67,83 @@ class Upstream:
     """One URL outside. Open it with `async with`, or let `Gateway.opens` do so."""
 
     def __init__(self, url: str, reach: Reach | None = None, explain: Explain | None = None) -> None:
-        self._url = URL(_http_url(url), encoded=True)
+        self._url = http_url(url)
         self._reach = reach or Reach()
         self._explain = explain
-        self._session: aiohttp.ClientSession | None = None
-        self._headers = CIMultiDict(OWN_HEADERS)
-        self._headers.update(self._reach.headers)
+        self._origin: Origin | None = None
         self._busy = 0
         self._unknown_until = 0.0
 
     async def __aenter__(self) -> Self:
-        self._loop = asyncio.get_running_loop()
-        connector = aiohttp.TCPConnector(limit=0, ssl=_trusting(self._reach.tls))
-        timeout = aiohttp.ClientTimeout(total=None, connect=self._reach.timeout.connect)
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            timeout=timeout,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            headers=self._headers,
-            skip_auto_headers=(*OWN_HEADERS, "Accept"),
-            trust_env=False,
-        )
+        trust = ssl.create_default_context(cafile=str(self._reach.tls.ca)) if self._reach.tls else None
+        self._origin = Origin(self._url, trust, self._reach.timeout.connect)
+        self._head = self._request_head(self._origin)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._session:
-            await self._session.close()
+        if self._origin:
+            await self._origin.close()
+
+    def _request_head(self, origin: Origin) -> bytes:
+        """The head of every request, but for its length and what it accepts."""
+        given = {name.lower() for name in self._reach.headers}
+        own = {name: value for name, value in OWN_HEADERS.items() if name.lower() not in given}
+        headers = {"Host": origin.authority, **own, **self._reach.headers}
+        self._accepts = "accept" not in given
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        return f"POST {origin.target} HTTP/1.1\r\n{lines}".encode()
 
     async def ask(self, call: Call, payload: Any, accept: str = "application/json") -> "Answer":
         """Posts the payload as JSON (bytes are sent as they are) and waits for a good answer to begin.
 
         Its body is closed with the call. Raises an UpstreamFailure, which tells what went wrong.
         """
-        if self._session is None:
+        if self._origin is None:
             raise RuntimeError("an Upstream must be opened before it is asked: `gateway.opens(upstream)`")
         if self._busy >= self._reach.concurrency:
             raise UpstreamBusy(detail=f"{self._busy} calls are open")
         self._busy += 1
         body = payload if isinstance(payload, bytes) else dumped(payload)
-        answer = Answer(self, self._reach, Patience(self._loop, self._reach.timeout.total))
+        accepts = f"Accept: {accept}\r\n" if self._accepts else ""
+        request = b"%b%bContent-Length: %d\r\n\r\n%b" % (self._head, accepts.encode(), len(body), body)
+        answer = Answer(self, self._reach, Patience(self._origin.loop, self._reach.timeout.total))
         call.open.push_async_exit(answer)
-        await self._begin(answer, body, accept)
+        await self._begin(answer, request)
         if not 200 <= answer.status < 300 or answer.status == 204:
             raise await self._refused(answer)
         return answer
 
-    def release(self) -> None:
+    def release(self, connection: Connection | None) -> None:
         """One call less is open."""
         self._busy -= 1
+        if connection and self._origin:
+            self._origin.give_back(connection)
 
-    async def _begin(self, answer: "Answer", body: bytes, accept: str) -> None:
-        if self._loop.time() < self._unknown_until:
+    async def _begin(self, answer: "Answer", request: bytes) -> None:
+        assert self._origin is not None
+        if self._origin.loop.time() < self._unknown_until:
             raise UpstreamDNSError(detail="the name could not be resolved a moment ago")
         try:
-            answer.begin(await answer.patience.wait(self._sent(body, accept), self._reach.timeout.first))
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            failure = _named(error)
-            if isinstance(failure, UpstreamDNSError):
-                self._unknown_until = self._loop.time() + DNS_FAILURE_HOLDS
-            raise failure from error
+            await answer.patience.wait(self._sent(self._origin, answer, request), self._reach.timeout.first)
+        except TimeoutError as error:
+            raise UpstreamTimeout(detail="no answer began") from error
+        except (Broken, NotHTTP) as error:
+            raise _named(error) from error
 
-    async def _sent(self, body: bytes, accept: str) -> aiohttp.ClientResponse:
+    async def _sent(self, origin: Origin, answer: "Answer", request: bytes) -> None:
         try:
-            return await self._post(body, accept)
-        except aiohttp.ClientConnectionResetError as reset:
-            if "closing transport" not in str(reset):
-                raise
-            return await self._post(body, accept)  # nothing was written: a kept connection had just been closed
-
-    async def _post(self, body: bytes, accept: str) -> aiohttp.ClientResponse:
-        assert self._session is not None
-        headers = None if "Accept" in self._headers else {"Accept": accept}
-        return await self._session.request("POST", self._url, data=body, headers=headers, allow_redirects=False)
+            connection = await origin.connection()
+        except (OSError, Untrusted) as error:
+            failure = _unreached(error)
+            if isinstance(failure, UpstreamDNSError):
+                self._unknown_until = origin.loop.time() + DNS_FAILURE_HOLDS
+            raise failure from error
+        answer.connection = connection
+        connection.send(request)
+        await connection.begun()
+        answer.begin(connection)
 
     async def _refused(self, answer: "Answer") -> UpstreamFailure:
         said = b""
@@ -242,48 +166,48 @@ class Answer:
 
     def __init__(self, upstream: Upstream, reach: Reach, patience: Patience) -> None:
         self.patience = patience
+        self.connection: Connection | None = None
         self.ended = False
         """Set by a reader that knows by the content that nothing more will come."""
         self._upstream, self._reach = upstream, reach
-        self._response: aiohttp.ClientResponse | None = None
         self._inflate: _Inflate | None = None
         self._size = 0
 
     async def __aenter__(self) -> Self:
         return self
 
-    def begin(self, response: aiohttp.ClientResponse) -> None:
+    def begin(self, connection: Connection) -> None:
         """Takes the head."""
-        self._response = response
-        self._content = response.content
-        self.status = response.status
-        self.headers: Mapping[str, str] = response.headers
-        if encoding := response.headers.get("Content-Encoding"):
+        self._body = connection
+        self.status = connection.status
+        if encoding := self.header("content-encoding"):
             self._inflate = _inflating(encoding)
+
+    def header(self, name: str) -> str:
+        """A header's value, by its name in lower case; empty if it is not there."""
+        return self._body.headers.get(name.encode(), b"").decode("latin-1")
 
     async def __aexit__(self, *error: object) -> None:
         """Gives the connection back if the body was read or has as good as ended, otherwise closes it."""
         self.patience.close()
-        self._upstream.release()
-        if self._response is None:
-            return
         try:
-            if self.ended and not self._content.at_eof():
+            if self.ended and not self._body.complete:
                 await self._drain()
         finally:
-            self._response.close()
+            self._upstream.release(self.connection)
 
     async def _drain(self) -> None:
         drained = 0
-        with suppress(TimeoutError, aiohttp.ClientError, OSError, ValueError):
+        with suppress(TimeoutError, Broken, NotHTTP):
             async with asyncio.timeout(DRAIN_SECONDS):
-                while drained <= DRAIN_BYTES and (received := await self._content.readany()):
-                    drained += len(received)
+                while drained <= DRAIN_BYTES and not self._body.complete:
+                    await self._body.more()
+                    drained += len(self._body.taken())
 
     @property
     def type(self) -> str:
         """The media type, in lower case, without parameters; empty when there is none."""
-        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        return self.header("content-type").partition(";")[0].strip().lower()
 
     async def whole(self) -> bytes:
         """The body, decompressed. Raises UpstreamTooLarge beyond `max_answer`."""
@@ -314,15 +238,15 @@ class Answer:
             inflate.feed(received)
 
     async def _received(self) -> bytes:
-        content = self._content
+        body = self._body
         try:
-            if (received := content.read_nowait()) or content.at_eof():
-                return received
-            return await self.patience.wait(content.readany(), self._reach.timeout.idle)
+            while not (received := body.taken()) and not body.complete:
+                await self.patience.wait(body.more(), self._reach.timeout.idle)
         except TimeoutError as error:
             raise (UpstreamDeadline() if self.patience.spent else UpstreamIdleTimeout()) from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (Broken, NotHTTP) as error:
             raise _named(error, begun=True) from error
+        return received
 
 
 class _Inflate:
@@ -369,28 +293,25 @@ def _inflating(encoding: str) -> _Inflate | None:
             raise UpstreamBadEncoding(detail="an unknown content-encoding, although identity was asked for")
 
 
-def _trusting(tls: TLS | None) -> ssl.SSLContext | bool:
-    return True if tls is None else ssl.create_default_context(cafile=str(tls.ca))
+def _unreached(error: Exception) -> UpstreamFailure:
+    """The failure that keeps a connection from being made."""
+    detail = f"{type(error).__name__}: {error}"
+    match error:
+        case Untrusted():
+            return UpstreamTLSError(detail=detail)
+        case socket.gaierror():
+            return UpstreamDNSError(detail=detail)
+        case TimeoutError():
+            return UpstreamConnectTimeout(detail=detail)
+        case _:
+            return UpstreamConnectError(detail=detail)
 
 
 def _named(error: Exception, begun: bool = False) -> UpstreamFailure:
-    """The failure that an error of the HTTP client stands for."""
-    detail = f"{type(error).__name__}: {error}"
-    match error:
-        case aiohttp.ClientConnectorDNSError():
-            return UpstreamDNSError(detail=detail)
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch():
-            return UpstreamTLSError(detail=detail)
-        case aiohttp.ConnectionTimeoutError():
-            return UpstreamConnectTimeout(detail=detail)
-        case TimeoutError():
-            return UpstreamTimeout(detail=detail)
-        case aiohttp.ClientConnectorError():
-            return UpstreamConnectError(detail=detail)
-        case aiohttp.ClientConnectionError() | aiohttp.ClientPayloadError():
-            return UpstreamDisconnected(detail=detail)
-        case _:
-            return UpstreamDisconnected(detail=detail) if begun else UpstreamProtocolError(detail=detail)
+    """The failure that a connection's end stands for."""
+    if isinstance(error, NotHTTP) and not begun:
+        return UpstreamProtocolError(detail=str(error))
+    return UpstreamDisconnected(detail=str(error))
 
 
 def _failure(answer: Answer, detail: str, explained: Explained | None) -> UpstreamFailure:
@@ -419,7 +340,7 @@ def _rejected(detail: str, explained: Explained | None) -> UpstreamRejected:
 
 
 def _retry_after(answer: Answer) -> dict[str, str]:
-    given = answer.headers.get("Retry-After", "")
+    given = answer.header("retry-after")
     with suppress(ValueError):
         wait = float(given) if given.replace(".", "", 1).isdigit() else _until(given)
         return {"retry-after": str(round(max(0, min(LONGEST_RETRY_AFTER, wait))))}

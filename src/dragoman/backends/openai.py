@@ -15,7 +15,8 @@ from dragoman.errors import (
 from dragoman.json import loaded
 from dragoman.mapping.completions import Completions
 from dragoman.mapping.framing import SSE
-from dragoman.upstream import HTTPURL, Answer, Explained, HeaderText, Reach, Upstream
+from dragoman.reach import HTTPURL, HeaderText, Reach
+from dragoman.upstream import Answer, Explained, Upstream
 
 END = b"[DONE]"
 

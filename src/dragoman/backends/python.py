@@ -27,8 +27,8 @@ from dragoman.errors import (
 )
 from dragoman.mapping.completions import Completions, message
 from dragoman.patience import Patience
+from dragoman.reach import Timeouts
 from dragoman.units import PerSecond
-from dragoman.upstream import Timeouts
 
 TAKES = ("request", "messages", "call")
 

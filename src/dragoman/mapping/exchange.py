@@ -14,7 +14,8 @@ from dragoman.json import loaded
 from dragoman.mapping.answers import FRAMINGS, Reading, Response, Said, Stream
 from dragoman.mapping.framing import Framing
 from dragoman.mapping.templates import RequestTemplate, Template
-from dragoman.upstream import HTTPURL, Answer, Explained, Reach, Upstream
+from dragoman.reach import HTTPURL, Reach
+from dragoman.upstream import Answer, Explained, Upstream
 from dragoman.wire.chat import ChatRequest
 
 ACCEPT = {
