@@ -1,6 +1,7 @@
 """The real application behind a real uvicorn on a real port, in the test's own event loop."""
 
 import asyncio
+import shutil
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -8,10 +9,13 @@ from typing import Any
 
 import aiohttp
 import openai
+import pytest
 import uvicorn
 
 from dragoman import Gateway
 from dragoman.server import settings
+
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="no curl is installed")
 
 QUESTION = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pytest
 
 import dragoman
-from tests.serving import QUESTION, post
+from tests.serving import QUESTION, needs_curl, post
 from tests.upstream import always, json_answer, listening
 
 PIPE = asyncio.subprocess.PIPE
@@ -111,6 +111,7 @@ async def shell(line):
     return process.returncode, out
 
 
+@needs_curl
 async def test_serve_says_where_what_and_how_and_ends_when_told(folder):
     async with serving() as server:
         assert f"dragoman {dragoman.__version__} listens on {server.url}" in server.printed
@@ -132,6 +133,7 @@ async def test_serve_takes_the_file_of_the_folder(folder):
         assert await server.ended(signal.SIGINT) == 130
 
 
+@needs_curl
 async def test_the_printed_curl_survives_any_name_of_a_model(folder):
     text = "backends: {b: {kind: python, target: 'mine:answer'}}\nmodels: {\"it's [/a] $HOME `model` [b]é\": b}\n"
     (folder / "c.yaml").write_text(text)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dragoman import Config, Gateway
-from tests.serving import client, gateway, served
+from tests.serving import client, gateway, needs_curl, served
 from tests.upstream import LAST_CHUNK, Connection, Received, always, chunked, json_answer, listening, sse, stream_head
 
 ROOT = Path(__file__).parent.parent
@@ -58,6 +58,7 @@ def test_the_first_commands_clone_and_serve(tmp_path):
             process.terminate()
 
 
+@needs_curl
 async def test_the_curl_gets_the_answer_that_is_shown():
     async with gateway(Gateway()) as url:
         answer = await asyncio.to_thread(shell, SHELL[1], int(url.rpartition(":")[2]))
@@ -114,6 +115,7 @@ async def test_the_function_answers(tmp_path, monkeypatch):
     assert got.choices[0].message.content == "You said: Hi"
 
 
+@needs_curl
 async def test_the_one_file_server_starts_as_it_is_written(tmp_path):
     command = SHELL[3].strip()
     assert command == "uvicorn main:app --host 0.0.0.0 --port 8000"

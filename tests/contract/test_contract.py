@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from tests.contract.callers import STREAMED, WHOLE, asked, async_, async_sdk, async_stream, sdk
 from tests.contract.kinds import KINDS
-from tests.serving import served
+from tests.serving import needs_curl, served
 from tests.upstream import listening
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -32,7 +32,13 @@ async def lonely(request):
         yield request.param, url
 
 
-@pytest.mark.parametrize("called", [*WHOLE, *STREAMED], ids=lambda called: called.__name__)
+CALLED = [
+    pytest.param(called, id=called.__name__, marks=[needs_curl] if "curl" in called.__name__ else [])
+    for called in (*WHOLE, *STREAMED)
+]
+
+
+@pytest.mark.parametrize("called", CALLED)
 async def test_every_caller_hears_the_answer(kind, called):
     kind, url = kind
     heard = await called(url, asked(kind.model))
