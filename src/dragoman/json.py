@@ -23,7 +23,7 @@ def loaded(data: bytes, replace: bool = False) -> Any:
     except orjson.JSONDecodeError:
         text = data.decode(errors="replace" if replace else "strict")
         value = orjson.loads(_ESCAPE.sub(_whole, text.encode()))
-    if may_be_deeper(data, MAX_DEPTH) and deeper(value, MAX_DEPTH):
+    if len(data) > 2 * MAX_DEPTH and may_be_deeper(data, MAX_DEPTH) and deeper(value, MAX_DEPTH):
         raise ValueError(f"nested more than {MAX_DEPTH} levels deep")
     return value
 
@@ -54,4 +54,4 @@ def deeper(value: Any, limit: int) -> bool:
 
 def may_be_deeper(data: bytes, limit: int) -> bool:
     """Whether JSON text has brackets enough to be nested so deep; quick, and never wrong when it says no."""
-    return len(data) > 2 * limit and data.count(b"[") + data.count(b"{") > limit
+    return data.count(b"[") + data.count(b"{") > limit

@@ -1,5 +1,6 @@
 """Reads OpenAI's own JSON, whole or as stream events, into chunks; nothing that was said is lost."""
 
+from collections.abc import KeysView
 from typing import Any
 
 from dragoman.call import Chunk
@@ -23,10 +24,15 @@ class Completions:
     def __init__(self, bad: type[UpstreamFailure] = UpstreamBadResponse) -> None:
         self._bad = bad
         self._told: dict[str, Any] = {}
+        self._names: KeysView[str] = self._told.keys()
+        self._others: set[str] = set()
 
     def chunks(self, value: dict[str, Any]) -> list[Chunk]:
         """The chunks of one chat completion, or of one chunk of it. What is said again and again is told once."""
-        answer = {name: value[name] for name in value.keys() - _OURS if self._told.get(name) != value[name]}
+        if value.keys() != self._names:
+            self._names = value.keys()
+            self._others = self._names - _OURS
+        answer = {name: value[name] for name in self._others if self._told.get(name) != value[name]}
         usage = value.get("usage")
         try:
             chunks = [_chunk(choice) for choice in _list(value.get("choices"))]
@@ -52,7 +58,7 @@ def _chunk(choice: Any) -> Chunk:
     index = choice.get("index")
     if index and isinstance(index, int):
         chunk.index = index
-    if not (choice.keys() <= _BESIDE or (choice.get("logprobs") is None and choice.keys() <= _PLAIN)):
+    if choice.get("logprobs") is not None or not choice.keys() <= _PLAIN:
         chunk.choice = _others(choice, _BESIDE)
     return chunk
 
