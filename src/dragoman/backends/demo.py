@@ -59,7 +59,7 @@ _RULES: list[tuple[str, tuple[str, ...]]] = [
     (r"\bi (?:want|would like) (.+)", ("Suppose you got {0}: what then?",)),
     (r"\bi can(?:'t|not) (.+)", ("What stops you, so that you cannot {0}?",)),
     (r"\bi think (.+)", ("What makes you think {0}?",)),
-    (r"\bmy (.+)", ("Tell me more about your {0}.",)),
+    (r"\bmy (\w+)", ("Tell me more about your {0}.",)),
     (r"\bbecause (.+)", ("Is that the only reason, {0}?",)),
     (r"\bcan you (.+)", ("Why do you ask whether I can {0}?",)),
     (r"\bwhy\b.*\?", ("What answer would please you most?",)),
