@@ -268,9 +268,9 @@ def _add_failures(app: FastAPI, config: Config) -> None:
     async def fail(request: Request, error: Exception) -> Response:
         failure = _http_failure(request, error) if isinstance(error, HTTPException) else failure_of(error)
         request_id = request.scope["state"]["request_id"]
-        note_failure(request_id, failure, begun=False)
-        headers = {**failure.headers, "x-request-id": request_id}
         status = failure.status_in(config.errors)
+        note_failure(request_id, failure, status)
+        headers = {**failure.headers, "x-request-id": request_id}
         return Response(failure.envelope(request_id), status, headers, media_type="application/json")
 
     app.add_exception_handler(HTTPException, fail)

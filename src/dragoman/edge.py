@@ -114,7 +114,7 @@ class Caller:
         self.came = time.perf_counter()
         self.receive, self.send, self.bounds = receive, send, terms.bounds
         self.begun = self.ended = False
-        self._scope, self._style = scope, terms.style
+        self._scope, self.style = scope, terms.style
         self._loop = terms.loop or asyncio.get_running_loop()
 
     async def body(self) -> bytes:
@@ -177,9 +177,10 @@ class Caller:
 
     async def refuse(self, failure: Failure) -> None:
         """Answers with a failure."""
-        note_failure(self.id, failure, self.begun)
+        status = failure.status_in(self.style)
+        note_failure(self.id, failure, status, self.begun)
         if not self.begun:
-            await self.tell(failure.status_in(self._style), failure.envelope(self.id), failure.headers)
+            await self.tell(status, failure.envelope(self.id), failure.headers)
 
     def stream(self) -> "EventStream":
         """An answer in server-sent events."""
@@ -252,7 +253,7 @@ class EventStream:
 
     async def broken(self, failure: Failure) -> None:
         """Writes what waits and the failure. The answer is left unfinished, so that nobody takes it for complete."""
-        note_failure(self._caller.id, failure, begun=True)
+        note_failure(self._caller.id, failure, failure.status_in(self._caller.style), begun=True)
         self.put(b"data: " + failure.envelope(self._caller.id) + b"\n\n")
         await self.flush()
 

@@ -63,9 +63,9 @@ def note_request(request_id: str, method: str, path: str, headers: Iterable[tupl
     )
 
 
-def note_failure(request_id: str, failure: Failure, begun: bool) -> None:
-    """Logs why a call failed; `begun` says that a part of the answer had been sent."""
-    told: dict[str, Any] = {"request_id": request_id, "code": failure.code, "status": failure.status, "begun": begun}
+def note_failure(request_id: str, failure: Failure, status: int, begun: bool = False) -> None:
+    """Logs why a call failed, and the status it was told by; `begun`: a part of the answer had been sent."""
+    told: dict[str, Any] = {"request_id": request_id, "code": failure.code, "status": status, "begun": begun}
     if failure.backend:
         told["backend"] = failure.backend
     if failure.detail:

@@ -179,7 +179,7 @@ class Protocol(HttpToolsProtocol):
             return
         if self.cycle is None or self.cycle.response_complete or not (self._in_head or self.cycle.response_started):
             request_id = request_id_in(())
-            note_failure(request_id, failure, begun=False)
+            note_failure(request_id, failure, failure.status)
             self.transport.write(_written(failure, request_id))
         self.transport.close()
 
