@@ -10,6 +10,7 @@ _OURS = frozenset({"id", "object", "created", "model", "choices", "usage", "obfu
 _SAID = frozenset({"role", "content", "tool_calls"})
 _BESIDE = frozenset({"index", "delta", "message", "finish_reason"})
 _PLAIN = _BESIDE | {"logprobs"}
+_ONLY_TEXT = {"content"}
 _NOTHING: dict[str, Any] = {}
 
 
@@ -32,10 +33,13 @@ class Completions:
         if value.keys() != self._names:
             self._names = value.keys()
             self._others = self._names - _OURS
-        answer = {name: value[name] for name in self._others if self._told.get(name) != value[name]}
-        usage = value.get("usage")
+        answer: dict[str, Any] = {}
+        for name in self._others:
+            if self._told.get(name) != value[name]:
+                answer[name] = value[name]
+        usage, choices = value.get("usage"), value.get("choices")
         try:
-            chunks = [_chunk(choice) for choice in _list(value.get("choices"))]
+            chunks = list(map(_chunk, choices if isinstance(choices, list) else _list(choices)))
         except ValueError as error:
             raise self._bad(detail=str(error)) from None
         if usage or answer:
@@ -52,7 +56,7 @@ def _chunk(choice: Any) -> Chunk:
     said = choice.get("delta") or choice.get("message") or _NOTHING
     if not isinstance(said, dict):
         raise ValueError("a message that is no object")
-    chunk = message(said)
+    chunk = Chunk(said["content"]) if said.keys() == _ONLY_TEXT and isinstance(said["content"], str) else message(said)
     if finish := choice.get("finish_reason"):
         chunk.finish = str(finish)
     index = choice.get("index")
