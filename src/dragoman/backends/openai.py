@@ -14,11 +14,9 @@ from dragoman.errors import (
 )
 from dragoman.json import loaded
 from dragoman.mapping.completions import Completions
-from dragoman.mapping.framing import SSE
+from dragoman.mapping.framing import END, SSE
 from dragoman.reach import HTTPURL, HeaderText, Reach
 from dragoman.upstream import Answer, Explained, Upstream
-
-END = b"[DONE]"
 
 
 class OpenAI(Reach):

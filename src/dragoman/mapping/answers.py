@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from orjson import dumps
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from dragoman.call import Chunk
 from dragoman.errors import UpstreamBadEvent, UpstreamError, UpstreamStreamRewrite
-from dragoman.json import loaded
+from dragoman.json import dumped, loaded
 from dragoman.mapping.framing import NDJSON, SSE, Framing
 from dragoman.mapping.paths import Find, Path, found
 from dragoman.mapping.templates import RequestTemplate
@@ -109,7 +108,7 @@ class Reading:
     def text(self, value: Any) -> str | None:
         """The text, None if the path finds nothing. What is not text is shown as JSON."""
         text = self._text(value)
-        return text if text is None or isinstance(text, str) else dumps(text).decode()
+        return text if text is None or isinstance(text, str) else dumped(text).decode()
 
     def finish(self, value: Any) -> str | None:
         """The finish reason, None while there is none: where words are mapped, only those are reasons."""

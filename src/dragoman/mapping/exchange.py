@@ -12,7 +12,7 @@ from dragoman.call import Ability, Call, Chunk, Handler, Telling
 from dragoman.errors import UpstreamBadContentType, UpstreamBadEncoding, UpstreamBadResponse
 from dragoman.json import loaded
 from dragoman.mapping.answers import FRAMINGS, Reading, Response, Said, Stream
-from dragoman.mapping.framing import Framing
+from dragoman.mapping.framing import END, Framing
 from dragoman.mapping.templates import RequestTemplate, Template
 from dragoman.reach import HTTPURL, Reach
 from dragoman.upstream import Answer, Explained, Upstream
@@ -24,7 +24,6 @@ ACCEPT = {
     "text": "text/plain",
     "json": "application/json",
 }
-END = b"[DONE]"
 NEVER_IGNORED = frozenset({"model", "messages", "stream", "stream_options"})
 """Parameters that every backend has use for."""
 

@@ -7,6 +7,8 @@ from dragoman.errors import UpstreamTooLarge
 MAX_EVENT = 1024 * 1024
 MAX_EVENTS = 100_000
 
+END = b"[DONE]"
+"""The event by which OpenAI's streams say that they are whole; others say it too."""
 BOM = b"\xef\xbb\xbf"
 
 
