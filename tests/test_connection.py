@@ -83,3 +83,11 @@ async def test_the_path_that_is_configured_is_the_one_that_is_asked(path: str):
         asked_for = upstream.requests[0].head.split(" ")[1]
         assert asked_for == quote(path or "/", safe="/%?=&;~")
         assert upstream.requests[0].headers["host"] == upstream.url.removeprefix("http://")
+
+
+@pytest.mark.parametrize("name", ["Host", "host", "User-Agent", "accept"])
+async def test_a_configured_header_takes_the_place_of_our_own(name: str):
+    async with listening(always(HI)) as upstream:
+        async with gateway(http_backend(upstream.url, headers={name: "mine"})) as url:
+            await asked(url, times=1)
+        assert upstream.requests[0].headers[name.lower()] == "mine"

@@ -98,7 +98,11 @@ async def _read(reader: asyncio.StreamReader) -> Received | None:
     except (asyncio.IncompleteReadError, ConnectionError):
         return None
     lines = head.split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:]) if name}
+    headers: dict[str, str] = {}
+    for name, _, value in (line.partition(":") for line in lines[1:] if line):
+        headers[name.lower()] = (
+            f"{headers[name.lower()]}, {value.strip()}" if name.lower() in headers else value.strip()
+        )
     body = await reader.readexactly(int(headers.get("content-length", 0)))
     return Received(lines[0], headers, body)
 

@@ -12,8 +12,6 @@ from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
 
-import orjson
-
 from dragoman.call import Call
 from dragoman.connection import Broken, Connection, NotHTTP, Origin, Untrusted
 from dragoman.errors import (
@@ -38,7 +36,7 @@ from dragoman.errors import (
     UpstreamTooLarge,
     UpstreamUnavailable,
 )
-from dragoman.json import dumped
+from dragoman.json import dumped, loaded
 from dragoman.patience import Patience
 from dragoman.reach import Reach, http_url
 
@@ -89,8 +87,8 @@ class Upstream:
     def _request_head(self, origin: Origin) -> bytes:
         """The head of every request, but for its length and what it accepts."""
         given = {name.lower() for name in self._reach.headers}
-        own = {name: value for name, value in OWN_HEADERS.items() if name.lower() not in given}
-        headers = {"Host": origin.authority, **own, **self._reach.headers}
+        own = {"Host": origin.authority, **OWN_HEADERS}
+        headers = {**{name: value for name, value in own.items() if name.lower() not in given}, **self._reach.headers}
         self._accepts = "accept" not in given
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         return f"POST {origin.target} HTTP/1.1\r\n{lines}".encode()
@@ -156,8 +154,8 @@ class Upstream:
         if self._explain is None:
             return None
         try:
-            return self._explain(orjson.loads(said))
-        except orjson.JSONDecodeError:
+            return self._explain(loaded(said))
+        except ValueError:
             return None
 
 
