@@ -14,8 +14,9 @@ from dragoman.call import Chunk
 from dragoman.completion import Folded, Streamed
 from dragoman.mapping.completions import Completions
 from dragoman.mapping.framing import SSE
-from dragoman.mapping.paths import found
-from dragoman.mapping.templates import Template
+from dragoman.paths import found
+from dragoman.mapping.variables import NAMES, variables
+from dragoman.templates import Template
 from dragoman.reading import request_in
 from dragoman.wire.chat import ChatRequest
 
@@ -55,11 +56,11 @@ def hearing() -> Iterator[Row]:
 
 
 def mapping() -> Iterator[Row]:
-    template = Template({"model": "{{ model }}", "message": "{{ last_user }}", "history": "{{ turns }}"})
+    template = Template({"model": "{{ model }}", "message": "{{ last_user }}", "history": "{{ turns }}"}, NAMES)
     small = request_in(as_body(request("quick")), ChatRequest)
-    yield "fill a template of three variables", lambda: template.filled(small), 1
-    mixed = Template({"message": "{{ system }} / {{ last_user }}: {{ model | upper }}"})
-    yield "fill a text of three expressions", lambda: mixed.filled(small), 1
+    yield "fill a template of three variables", lambda: template.filled(variables(small, template.names)), 1
+    mixed = Template({"message": "{{ system }} / {{ last_user }}: {{ model | upper }}"}, NAMES)
+    yield "fill a text of three expressions", lambda: mixed.filled(variables(small, mixed.names)), 1
     answer = {"data": {"items": [{"text": "The harbour"}]}}
     plain, query = found("data.items[0].text"), found("data.items[?text].text | [0]")
     yield "find a plain path", lambda: plain(answer), 1

@@ -151,7 +151,7 @@ WRONG = {
         f"backends:\n  b:\n    kind: htpp\n{MODELS}",
         "3: backends.b.kind: there is no kind 'htpp'; did you mean 'http'?; there are http, openai, python, demo",
     ),
-    "no-kind": (f"backends:\n  b:\n    url: x\n{MODELS}", "2: backends.b: needs `kind`: http, openai, python or demo"),
+    "no-kind": (f"backends:\n  b:\n    url: x\n{MODELS}", "2: backends.b: needs `kind` (http, openai, python, replay or demo) or `preset`"),
     # what a backend needs
     "no-backends": (MODELS, "1: backends: is missing"),
     "no-models": (DEMO, "1: models: is missing"),
@@ -167,7 +167,7 @@ WRONG = {
     ),
     "framing": (
         f"{HTTP}    stream: {{framing: see}}\n{MODELS}",
-        "7: backends.b.stream.framing: input should be 'sse', 'ndjson' or 'text'",
+        "7: backends.b.stream.framing: input should be 'sse', 'ndjson', 'json-array', 'text' or",
     ),
     "errors": (f"{DEMO}{MODELS}errors: opnai", "3: errors: input should be 'specified' or 'openai'"),
     "concurrency": (
@@ -237,7 +237,7 @@ WRONG = {
         HTTP.replace("127.0.0.1", "u:p@127.0.0.1") + MODELS,
         "4: backends.b.url: must not hold credentials; put them into headers",
     ),
-    "scheme": (HTTP.replace("http://", "ftp://") + MODELS, "4: backends.b.url: must be an http:// or https:// URL"),
+    "scheme": (HTTP.replace("http://", "ftp://") + MODELS, "4: backends.b.url: must be an http://, https://, ws:// or wss:// URL"),
     "relative": (HTTP.replace("http://127.0.0.1:1", "/chat") + MODELS, "4: backends.b.url: must be an http://"),
     "port": (HTTP.replace("127.0.0.1:1", "127.0.0.1:99999") + MODELS, "4: backends.b.url: "),
 }

@@ -136,9 +136,11 @@ BODY_FAULTS = [
     bad("html-called-json", HTML),
     bad("empty-body", b""),
     bad("not-a-number", b'{"reply": NaN, "choices": NaN}'),
-    bad("another-shape", json.dumps({"other": RAW}).encode()),
-    bad("a-list", json.dumps([RAW]).encode()),
-    bad("null", b"null"),
+    *(
+        bad(name, body, [way for way in WHOLE if (way.kind is http_backend) == mapped], code)
+        for name, body in (("another-shape", json.dumps({"other": RAW}).encode()), ("a-list", b"[1]"), ("null", b"null"))
+        for mapped, code in ((True, "upstream_no_text"), (False, "upstream_bad_response"))
+    ),
     bad("too-deep", b'{"reply": %b, "choices": [{"message": {"content": "a", "x": %b}}]}' % (DEEP, DEEP)),
     bad("invalid-utf-8", b'{"reply": "caf\xe9 %b"}' % RAW.encode(), code="upstream_bad_encoding"),
     bad("huge-body", b" " * (10 * MIB + 1), code="upstream_too_large"),

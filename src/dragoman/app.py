@@ -1,9 +1,11 @@
 """The FastAPI application, and the Gateway that Python users hold."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import Any, TypeVar
 
 from fastapi import FastAPI
@@ -16,13 +18,18 @@ from starlette.routing import Route
 
 from dragoman.backends.demo import PATH as DEMO_PATH
 from dragoman.backends.demo import Demo, DemoAPI
-from dragoman.call import Call, Chunk, Handler, Middleware
+from dragoman.backends.replay import replaying
+from dragoman.call import ANYONE, Call, Chunk, Handler, Middleware
+from dragoman.completion import Folded
 from dragoman.config import Config
 from dragoman.edge import Caller, Send, Terms, answer_headers, check_headers, failure_of, request_id_in
 from dragoman.errors import Failure, GatewayError, MethodNotAllowed, NotReady, UnknownPath
 from dragoman.gateway import opened
+from dragoman.ids import unique
+from dragoman.json import dumped, loaded
 from dragoman.logs import note_failure
 from dragoman.middleware.hooks import after, before
+from dragoman.reading import request_in
 from dragoman.reference import add_reference
 from dragoman.surfaces.chat import Chat
 from dragoman.surfaces.models import models
@@ -44,15 +51,27 @@ class Gateway:
         @gateway.before
         async def greet(call): ...
 
-    It opens its backends when the application starts. Raises ConfigError.
+    It opens its backends when the application starts. What they are asked and answer is written into the folder
+    `record`, if there is one. Raises ConfigError.
     """
 
-    def __init__(self, config: Config | Mapping[str, Any] | str | None = None) -> None:
+    def __init__(self, config: Config | Mapping[str, Any] | str | None = None, record: Path | None = None) -> None:
         self.config = _config(config)
+        self._record = record
         self._around: list[Middleware] = []
         self._opens: list[AbstractAsyncContextManager[Any]] = []
         self._handler: Handler | None = None
         self.terms = Terms(self.config.bounds, self.config.errors)
+
+    @classmethod
+    def replayed(cls, file: str | Path, recorded: str | Path) -> "Gateway":
+        """A configuration's gateway with recorded exchanges, a folder or a file of them, in place of the network.
+
+        Environment variables need not be set. Raises ConfigError.
+        """
+        config = Config.read(file, unset="unset")
+        replays = {name: replaying(backend, Path(recorded)) for name, backend in config.backends.items()}
+        return cls(config.model_copy(update={"backends": replays}))
 
     def before(self, hook: Hook) -> Hook:
         """Runs `hook(call)` before each call. It may return a changed call, or raise `Refused`."""
@@ -79,7 +98,7 @@ class Gateway:
         async with AsyncExitStack() as opening:
             for resource in self._opens:
                 await opening.enter_async_context(resource)
-            self._handler = await opening.enter_async_context(opened(self.config, self._around))
+            self._handler = await opening.enter_async_context(opened(self.config, self._around, self._record))
             self.terms.loop = asyncio.get_running_loop()
             try:
                 yield
@@ -91,6 +110,16 @@ class Gateway:
         if self._handler is None:
             raise NotReady()
         return self._handler(call)
+
+    async def complete(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The chat completion that answers a request, without a server in between. Raises Failure."""
+        asked = request_in(dumped(dict(request)), ChatRequest)
+        async with AsyncExitStack() as opened:
+            completion = Folded(unique("chatcmpl-"), int(time.time()), asked.model)
+            async for chunk in self.handle(Call(asked, ANYONE, opened, unique("req_"))):
+                completion.add(chunk)
+        answer: dict[str, Any] = loaded(completion.json())
+        return answer
 
     @property
     def ready(self) -> bool:

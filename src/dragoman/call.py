@@ -1,10 +1,10 @@
 """A call on its way: what is asked, who asks, and the one shape of everything that answers."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from dragoman.errors import UpstreamBadResponse
 from dragoman.wire.chat import ChatRequest
@@ -30,6 +30,13 @@ class Call:
     """What was opened for this call; the edge closes it when the answer is done or the caller is gone."""
     id: str = ""
     """The request id that the caller reads in `x-request-id`."""
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    """The caller's headers, their names in lower case."""
+
+    def header(self, name: str) -> str:
+        """A header's value, by its name in lower case; empty if the caller did not send it."""
+        wanted = name.encode()
+        return next((value.decode("latin-1") for given, value in self.headers if given == wanted), "")
 
     def asking(self, **changes: Any) -> "Call":
         """The same call with other request fields. They are taken as they are, not validated again."""
@@ -63,24 +70,6 @@ Middleware: TypeAlias = Callable[[Handler], Handler]
 
 Ability = Literal["stream"]
 """What OpenAI can do that a backend may not."""
-
-
-class Backend(Protocol):
-    """A configuration that opens into a handler."""
-
-    @property
-    def native(self) -> frozenset[Ability]:
-        """What it can do by itself."""
-        ...
-
-    @property
-    def pace(self) -> float | None:
-        """How many pieces a second its streams show at most; None for as fast as they come."""
-        ...
-
-    def opened(self) -> AbstractAsyncContextManager[Handler]:
-        """The handler, for as long as it is open. Raises ConfigError when it cannot be opened."""
-        ...
 
 
 def stack(handler: Handler, middleware: Iterable[Middleware]) -> Handler:

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dragoman.call import Backend
 from dragoman.config import DEFAULT_FILE, Config, hand_down
 from dragoman.errors import ConfigError
+from dragoman.ground import Backend
 from dragoman.logs import written
 from dragoman.server import bound, serve
 from dragoman.version import __version__

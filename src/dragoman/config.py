@@ -15,9 +15,12 @@ from dragoman.backends import BackendOptions
 from dragoman.edge import Bounds
 from dragoman.errors import ConfigError, ErrorStyle
 from dragoman.middleware.hooks import Hook
+from dragoman.preset import Misused, expanded, names
+from dragoman.secret import hide
 
 CONFIG_VARIABLE = "DRAGOMAN_CONFIG"
 LEVEL_VARIABLE = "DRAGOMAN_LOG_LEVEL"
+RECORD_VARIABLE = "DRAGOMAN_RECORD"
 DEFAULT_FILE = "dragoman.yaml"
 MAX_NODES = 100_000
 MAX_DEPTH = 64
@@ -29,6 +32,9 @@ Place = tuple[str | int, ...]
 
 BackendName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 ModelName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,256}$")]
+
+
+RedisURL = Annotated[str, Field(pattern=r"^(redis|rediss|unix)://.+")]
 
 
 class ModelOptions(BaseModel):
@@ -60,6 +66,8 @@ class Config(BaseModel):
     backends: Annotated[dict[BackendName, BackendOptions], Field(min_length=1)]
     models: Annotated[dict[ModelName, ModelEntry], Field(min_length=1)]
     hooks: list[Hook] = []
+    redis: RedisURL | None = None
+    """Where what outlives a call is kept (sessions), for several workers or hosts. Without it: in the process."""
     errors: ErrorStyle = "specified"
     """`openai`: an invalid payload is 400 and an unreachable backend 502, as OpenAI and proxies have it."""
     bounds: Bounds = Bounds()
@@ -72,24 +80,43 @@ class Config(BaseModel):
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Self:
         """The configuration that a mapping describes. Raises ConfigError."""
-        return _validated(cls, data, _Source("the configuration", {}))
+        return _validated(cls, data, _Source("the configuration", {}), {})
 
     @classmethod
-    def read(cls, file: str | Path) -> Self:
-        """The configuration in a YAML file. Raises ConfigError, which names the line."""
-        source, data = _parsed(Path(file))
-        return _validated(cls, data, source)
+    def read(cls, file: str | Path, unset: str | None = None) -> Self:
+        """The configuration in a YAML file. `unset` stands for environment variables that are not set.
+
+        Raises ConfigError, which names the line.
+        """
+        reader, data = _parsed(Path(file), unset)
+        return _validated(cls, data, reader.source, {"from_environment": reader.values})
 
 
-def hand_down(file: str | Path | None, log_level: str) -> None:
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the file, for editors."""
+    root = Config.model_json_schema()
+    known = {
+        "type": "object",
+        "description": "A known chat API; `dragoman presets` lists them.",
+        "properties": {"preset": {"enum": names()}},
+        "required": ["preset"],
+    }
+    entries = root["properties"]["backends"]["patternProperties"]
+    for pattern, entry in entries.items():
+        entries[pattern] = {"anyOf": [known, entry]}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "dragoman", **root}
+
+
+def hand_down(file: str | Path | None, log_level: str, record: Path | None = None) -> None:
     """Leaves what worker processes need in their environment."""
-    os.environ |= {CONFIG_VARIABLE: str(file or ""), LEVEL_VARIABLE: log_level}
+    os.environ |= {CONFIG_VARIABLE: str(file or ""), LEVEL_VARIABLE: log_level, RECORD_VARIABLE: str(record or "")}
 
 
-def handed_down() -> tuple[Config, str]:
-    """The configuration and the log level that the first process left. Raises ConfigError."""
-    file = os.environ.get(CONFIG_VARIABLE)
-    return Config.read(file) if file else Config.demo(), os.environ.get(LEVEL_VARIABLE, "info")
+def handed_down() -> tuple[Config, str, Path | None]:
+    """The configuration, the log level and the folder for recordings that were left. Raises ConfigError."""
+    file, record = os.environ.get(CONFIG_VARIABLE), os.environ.get(RECORD_VARIABLE)
+    config = Config.read(file) if file else Config.demo()
+    return config, os.environ.get(LEVEL_VARIABLE, "info"), Path(record) if record else None
 
 
 class _Source:
@@ -112,9 +139,12 @@ def _dotted(place: Place) -> str:
 class _Reader:
     """YAML nodes to plain data: `${NAME}` resolved, the line of each key kept, each key once."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, unset: str | None) -> None:
         self.source = _Source(name, {})
         self.problems: list[str] = []
+        self.values: set[str] = set()
+        """What came from the environment."""
+        self._unset = unset
         self._count = 0
 
     def value(self, loader: yaml.CSafeLoader, node: yaml.Node, place: Place) -> Any:
@@ -153,19 +183,23 @@ class _Reader:
         def variable(match: re.Match[str]) -> str:
             if match[1]:
                 return match[0][1:]
-            if match[2] not in os.environ:
+            value = os.environ.get(match[2], self._unset)
+            if value is None:
                 self.problems.append(self.source.problem(place, f"the environment variable {match[2]} is not set"))
-            return os.environ.get(match[2], "")
+                return ""
+            self.values.add(value)
+            hide(value, match[2], lasting=True)
+            return value
 
         return _VARIABLE.sub(variable, text)
 
 
-def _parsed(file: Path) -> tuple[_Source, Any]:
+def _parsed(file: Path, unset: str | None) -> tuple[_Reader, Any]:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}") from error
-    reader = _Reader(str(file))
+    reader = _Reader(str(file), unset)
     loader = yaml.CSafeLoader(text)
     try:
         node = loader.get_single_node()
@@ -182,18 +216,35 @@ def _parsed(file: Path) -> tuple[_Source, Any]:
         loader.dispose()
     if reader.problems:
         raise ConfigError("\n".join(reader.problems))
-    return reader.source, data
+    return reader, data
 
 
-def _validated(kind: type[Anything], data: Any, source: _Source) -> Anything:
+def _validated(kind: type[Anything], data: Any, source: _Source, context: dict[str, Any]) -> Anything:
+    data = _with_presets(data, source)
     try:
-        config = kind.model_validate(data)
+        config = kind.model_validate(data, context=context)
     except ValidationError as invalid:
         problems = [_problem(error, data, kind, source) for error in invalid.errors(include_url=False)]
         raise ConfigError("\n".join(dict.fromkeys(problems))) from None
     if unknown := list(_unknown_backends(config, source)):
         raise ConfigError("\n".join(unknown))
     return config
+
+
+def _with_presets(data: Any, source: _Source) -> Any:
+    """The data with each preset's own in place of its name."""
+    backends = data.get("backends") if isinstance(data, Mapping) else None
+    if not isinstance(backends, Mapping):
+        return data
+    made, problems = {}, []
+    for name, entry in backends.items():
+        try:
+            made[name] = expanded(entry)
+        except Misused as error:
+            problems.append(source.problem(("backends", name, *error.place), str(error)))
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return {**data, "backends": made}
 
 
 def _unknown_backends(config: Config, source: _Source) -> Iterator[str]:
@@ -234,7 +285,7 @@ def _message(error: ErrorDetails, place: Place, data: Any, kind: type[BaseModel]
         case "missing":
             return "is missing"
         case "union_tag_not_found":
-            return "needs `kind`: http, openai, python or demo"
+            return "needs `kind` (http, openai, python, replay or demo) or `preset`"
         case "union_tag_invalid":
             kinds = context["expected_tags"].replace("'", "").split(", ")
             return f"there is no kind {context['tag']!r}{_meant(context['tag'], kinds)}; there are {', '.join(kinds)}"

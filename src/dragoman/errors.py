@@ -16,6 +16,7 @@
         ├── UpstreamBadResponse · UpstreamBadEvent · UpstreamBadContentType · UpstreamBadEncoding
         ├── UpstreamTooLarge · UpstreamStreamRewrite
         ├── UpstreamAuthError · UpstreamRateLimited · UpstreamUnavailable · UpstreamBusy
+        ├── UpstreamLoginFailed · UpstreamSessionLost · UpstreamJobFailed · UpstreamJobTimeout
         └── UpstreamError
 
 `ConfigError` stands apart: it stops a start, never a call.
@@ -167,6 +168,30 @@ class UpstreamRejected(InvalidRequest, UpstreamFailure):
     fixed_message = "The backend did not accept this request."
 
 
+class UpstreamNotFound(UpstreamRejected):
+    """It answered 404 or 410, or said that it has forgotten the session."""
+
+
+class UpstreamSessionLost(UpstreamFailure):
+    fixed_code = "upstream_session_lost"
+    fixed_message = "The backend has forgotten this conversation, and would not begin another."
+
+
+class UpstreamLoginFailed(UpstreamFailure):
+    fixed_code = "upstream_login_failed"
+    fixed_message = "The gateway could not log in to the backend."
+
+
+class UpstreamJobFailed(UpstreamFailure):
+    fixed_code = "upstream_job_failed"
+    fixed_message = "The backend took the job, but failed to do it."
+
+
+class UpstreamJobTimeout(UpstreamFailure):
+    status, fixed_code = 504, "upstream_job_timeout"
+    fixed_message = "The backend did not finish the job in time."
+
+
 class Unreachable(UpstreamFailure):
     specified = 500
 
@@ -227,6 +252,11 @@ class UpstreamRedirectRefused(UpstreamFailure):
 class UpstreamBadResponse(UpstreamFailure):
     fixed_code = "upstream_bad_response"
     fixed_message = "The backend's answer could not be understood."
+
+
+class UpstreamNoText(UpstreamBadResponse):
+    fixed_code = "upstream_no_text"
+    fixed_message = "The backend's answer has no text where it should be."
 
 
 class UpstreamBadEvent(UpstreamFailure):

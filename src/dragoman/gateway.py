@@ -3,25 +3,35 @@
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from difflib import get_close_matches
+from pathlib import Path
 
 from dragoman.call import Call, Chunk, Handler, Middleware, Telling, stack
 from dragoman.config import Config
 from dragoman.emulation import completed
 from dragoman.errors import ConfigError, Failure, UnknownModel
+from dragoman.ground import Ground
 from dragoman.middleware.hooks import hooked
+from dragoman.secret import hidden
+from dragoman.storage import opened as remembering
+from dragoman.tape.recording import Recorder
 
 
 @asynccontextmanager
-async def opened(config: Config, around: Iterable[Middleware] = ()) -> AsyncIterator[Handler]:
+async def opened(
+    config: Config, around: Iterable[Middleware] = (), record: Path | None = None
+) -> AsyncIterator[Handler]:
     """The handler of a whole configuration, for as long as its backends are open.
 
-    `around` stands before every model's handler, outermost first, inside the configured hooks. Raises ConfigError.
+    `around` stands before every model's handler, outermost first, inside the configured hooks. What backends are asked
+    and answer is written into the folder `record`. Raises ConfigError.
     """
     async with AsyncExitStack() as opening:
+        memory = await opening.enter_async_context(remembering(config.redis))
         backends = {}
         for name, backend in config.backends.items():
+            ground = Ground(name, memory, Recorder(record, name, hidden) if record else None)
             try:
-                handler = await opening.enter_async_context(backend.opened())
+                handler = await opening.enter_async_context(backend.opened(ground))
             except ConfigError as error:
                 raise ConfigError(f"backends.{name}: {error}") from error
             backends[name] = stack(completed(handler, backend), [_signed(name)])

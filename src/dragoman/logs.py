@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from dragoman.errors import Failure
+from dragoman.secret import hidden
 
 LOGGED_BODY = 8 * 1024
 HIDDEN = frozenset({b"authorization", b"proxy-authorization", b"api-key", b"x-api-key", b"cookie"})
@@ -69,7 +70,7 @@ def note_failure(request_id: str, failure: Failure, status: int, begun: bool = F
     if failure.backend:
         told["backend"] = failure.backend
     if failure.detail:
-        told["detail"] = failure.detail
+        told["detail"] = hidden(failure.detail)
     if failure.status < 500 and not failure.backend:
         log.info("refused", message=failure.message, **told)
         return

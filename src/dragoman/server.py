@@ -8,6 +8,7 @@ import struct
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import httptools
@@ -232,17 +233,17 @@ async def _settled() -> AsyncIterator[None]:
     yield
 
 
-def _app(config: Config) -> Any:
-    gateway = Gateway(config)
+def _app(config: Config, record: Path | None) -> Any:
+    gateway = Gateway(config, record)
     gateway.opens(_settled())
     return gateway.app
 
 
 def served_app() -> Any:
     """The application of a worker process, made from what the first process handed down."""
-    config, level = handed_down()
+    config, level, record = handed_down()
     written(level)
-    return _app(config)
+    return _app(config, record)
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -251,14 +252,16 @@ def bound(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=2048)
 
 
-def serve(config: Config, listening: socket.socket, workers: int = 1, reload: bool = False) -> None:
-    """Serves until a signal ends it."""
+def serve(
+    config: Config, listening: socket.socket, workers: int = 1, reload: bool = False, record: Path | None = None
+) -> None:
+    """Serves until a signal ends it. What backends are asked and answer is written into the folder `record`."""
     with suppress(ValueError, OSError):
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     many = workers > 1 or reload
     options = settings(
-        FACTORY if many else _app(config),
+        FACTORY if many else _app(config, record),
         factory=many,
         workers=workers,
         reload=reload,

@@ -2,18 +2,18 @@
 
 import asyncio
 import socket
-import ssl
 import zlib
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 
 from dragoman.call import Call
-from dragoman.connection import Broken, Connection, NotHTTP, Origin, Untrusted
+from dragoman.connection import Broken, NotHTTP, Origin, Untrusted
 from dragoman.errors import (
     UpstreamAuthError,
     UpstreamBadEncoding,
@@ -27,6 +27,7 @@ from dragoman.errors import (
     UpstreamError,
     UpstreamFailure,
     UpstreamIdleTimeout,
+    UpstreamNotFound,
     UpstreamProtocolError,
     UpstreamRateLimited,
     UpstreamRedirectRefused,
@@ -37,8 +38,11 @@ from dragoman.errors import (
     UpstreamUnavailable,
 )
 from dragoman.json import dumped, loaded
+from dragoman.line import Line, Wire
+from dragoman.outgoing import Login, Outgoing
 from dragoman.patience import Patience
-from dragoman.reach import Reach, http_url
+from dragoman.reach import Reach, http_url, trusting
+from dragoman.tape import Tape
 
 DNS_FAILURE_HOLDS = 5.0
 LONGEST_RETRY_AFTER = 120
@@ -46,97 +50,134 @@ LOGGED_BODY = 2048
 DRAIN_BYTES = 64 * 1024
 DRAIN_SECONDS = 0.25
 INFLATED_AT_ONCE = 256 * 1024
-OWN_HEADERS = {"Content-Type": "application/json", "User-Agent": "dragoman", "Accept-Encoding": "identity"}
+HEADS_KEPT = 256
+OWN_HEADERS = {"User-Agent": "dragoman", "Accept-Encoding": "identity"}
+JSON_TYPE = {"Content-Type": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
 class Explained:
     """What a backend's error says that callers may read."""
 
-    message: str
+    message: str | None = None
     code: str | None = None
     param: str | None = None
+    status: int | None = None
+    """What the status should have been."""
 
 
-Explain = Callable[[Any], Explained | None]
+Explain = Callable[[Any, int], Explained | None]
+"""What an error's JSON says, and its status."""
 
 
 class Upstream:
     """One URL outside. Open it with `async with`, or let `Gateway.opens` do so."""
 
-    def __init__(self, url: str, reach: Reach | None = None, explain: Explain | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        reach: Reach | None = None,
+        explain: Explain | None = None,
+        login: Login | None = None,
+        tape: Tape | None = None,
+    ) -> None:
         self._url = http_url(url)
         self._reach = reach or Reach()
         self._explain = explain
-        self._origin: Origin | None = None
+        self._login = login
+        self._tape = tape
+        self._line: Line | None = None
         self._busy = 0
         self._unknown_until = 0.0
 
     async def __aenter__(self) -> Self:
-        trust = ssl.create_default_context(cafile=str(self._reach.tls.ca)) if self._reach.tls else None
-        self._origin = Origin(self._url, trust, self._reach.timeout.connect)
-        self._head = self._request_head(self._origin)
+        trust = trusting(self._reach.tls) if self._reach.tls else None
+        origin = Origin(self._url, trust, self._reach.timeout.connect)
+        self._line = origin if self._tape is None else self._tape.around(origin)
+        self.target = origin.target
+        self._own = {"Host": origin.authority, **OWN_HEADERS, **self._reach.headers}
+        self._head = lru_cache(HEADS_KEPT)(self._made_head)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._origin:
-            await self._origin.close()
+        if self._line:
+            await self._line.close()
 
-    def _request_head(self, origin: Origin) -> bytes:
-        """The head of every request, but for its length and what it accepts."""
-        given = {name.lower() for name in self._reach.headers}
-        own = {"Host": origin.authority, **OWN_HEADERS}
-        headers = {**{name: value for name, value in own.items() if name.lower() not in given}, **self._reach.headers}
-        self._accepts = "accept" not in given
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        return f"POST {origin.target} HTTP/1.1\r\n{lines}".encode()
+    def _made_head(self, method: str, target: str, accept: str, given: tuple[tuple[str, str], ...]) -> bytes:
+        """The head of a request but for its length. What is configured or given takes the place of our own."""
+        named: dict[str, tuple[str, str]] = {"accept": ("Accept", accept)}
+        for name, value in (*self._own.items(), *given):
+            named[name.lower()] = (name, value)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in named.values())
+        return f"{method} {target} HTTP/1.1\r\n{lines}".encode("latin-1")
 
     async def ask(self, call: Call, payload: Any, accept: str = "application/json") -> "Answer":
         """Posts the payload as JSON (bytes are sent as they are) and waits for a good answer to begin.
 
         Its body is closed with the call. Raises an UpstreamFailure, which tells what went wrong.
         """
-        if self._origin is None:
-            raise RuntimeError("an Upstream must be opened before it is asked: `gateway.opens(upstream)`")
-        if self._busy >= self._reach.concurrency:
-            raise UpstreamBusy(detail=f"{self._busy} calls are open")
-        self._busy += 1
         body = payload if isinstance(payload, bytes) else dumped(payload)
-        accepts = f"Accept: {accept}\r\n" if self._accepts else ""
-        request = b"%b%bContent-Length: %d\r\n\r\n%b" % (self._head, accepts.encode(), len(body), body)
-        answer = Answer(self, self._reach, Patience(self._origin.loop, self._reach.timeout.total))
-        call.open.push_async_exit(answer)
-        await self._begin(answer, request)
+        return await self.send(call.open, Outgoing("POST", "", JSON_TYPE, body), accept)
+
+    async def send(self, open: AsyncExitStack, asked: Outgoing, accept: str = "application/json") -> "Answer":
+        """Sends a request (its target is the URL's own if it is empty) and waits for a good answer to begin.
+
+        What is open is closed with `open`. Raises an UpstreamFailure.
+        """
+        answer = await self._answered(open, asked, accept)
+        if answer.status == 401 and self._login and self._login.refused():
+            with suppress(UpstreamFailure):
+                await answer.whole()
+            answer = await self._answered(open, asked, accept)
         if not 200 <= answer.status < 300 or answer.status == 204:
             raise await self._refused(answer)
         return answer
 
-    def release(self, connection: Connection | None) -> None:
+    async def _answered(self, open: AsyncExitStack, asked: Outgoing, accept: str) -> "Answer":
+        """The answer whose head has arrived, whatever its status."""
+        if self._line is None:
+            raise RuntimeError("an Upstream must be opened before it is asked: `gateway.opens(upstream)`")
+        if self._busy >= self._reach.concurrency:
+            raise UpstreamBusy(detail=f"{self._busy} calls are open")
+        self._busy += 1
+        answer = Answer(self, self._reach, Patience(self._line.loop, self._reach.timeout.total))
+        open.push_async_exit(answer)
+        if self._login:
+            named = replace(asked, target=asked.target or self.target, host=self._own["Host"])
+            asked = await self._login.signed(named)
+        await self._begin(answer, self._request(asked, accept))
+        return answer
+
+    def _request(self, asked: Outgoing, accept: str) -> bytes:
+        head = self._head(asked.method, asked.target or self.target, accept, tuple(asked.headers.items()))
+        return b"%bContent-Length: %d\r\n\r\n%b" % (head, len(asked.body), asked.body)
+
+    def release(self, connection: Wire | None) -> None:
         """One call less is open."""
         self._busy -= 1
-        if connection and self._origin:
-            self._origin.give_back(connection)
+        if connection and self._line:
+            self._line.give_back(connection)
 
     async def _begin(self, answer: "Answer", request: bytes) -> None:
-        assert self._origin is not None
-        if self._origin.loop.time() < self._unknown_until:
+        assert self._line is not None
+        if self._line.loop.time() < self._unknown_until:
             raise UpstreamDNSError(detail="the name could not be resolved a moment ago")
         try:
-            await answer.patience.wait(self._sent(self._origin, answer, request), self._reach.timeout.first)
+            await answer.patience.wait(self._sent(self._line, answer, request), self._reach.timeout.first)
         except TimeoutError as error:
             raise UpstreamTimeout(detail="no answer began") from error
         except (Broken, NotHTTP) as error:
             raise _named(error) from error
 
-    async def _sent(self, origin: Origin, answer: "Answer", request: bytes) -> None:
+    async def _sent(self, line: Line, answer: "Answer", request: bytes) -> None:
         try:
-            connection = await origin.connection()
+            connection = await line.connection()
         except (OSError, Untrusted) as error:
-            failure = _unreached(error)
+            failure = unreached(error)
             if isinstance(failure, UpstreamDNSError):
-                self._unknown_until = origin.loop.time() + DNS_FAILURE_HOLDS
+                self._unknown_until = line.loop.time() + DNS_FAILURE_HOLDS
             raise failure from error
         answer.connection = connection
         connection.send(request)
@@ -148,13 +189,15 @@ class Upstream:
         with suppress(UpstreamFailure):
             said = await answer.whole()
         detail = f"status {answer.status}: {said[:LOGGED_BODY].decode(errors='replace')}"
-        return _failure(answer, detail, self._explained(said))
+        explained = self._explained(said, answer.status)
+        status = answer.status if explained is None else explained.status or answer.status
+        return failure_of_status(status, answer.header("retry-after"), detail, explained)
 
-    def _explained(self, said: bytes) -> Explained | None:
+    def _explained(self, said: bytes, status: int) -> Explained | None:
         if self._explain is None:
             return None
         try:
-            return self._explain(loaded(said))
+            return self._explain(loaded(said), status)
         except ValueError:
             return None
 
@@ -164,7 +207,7 @@ class Answer:
 
     def __init__(self, upstream: Upstream, reach: Reach, patience: Patience) -> None:
         self.patience = patience
-        self.connection: Connection | None = None
+        self.connection: Wire | None = None
         self.ended = False
         """Set by a reader that knows by the content that nothing more will come."""
         self._upstream, self._reach = upstream, reach
@@ -174,7 +217,7 @@ class Answer:
     async def __aenter__(self) -> Self:
         return self
 
-    def begin(self, connection: Connection) -> None:
+    def begin(self, connection: Wire) -> None:
         """Takes the head."""
         self._body = connection
         self.status = connection.status
@@ -291,7 +334,7 @@ def _inflating(encoding: str) -> _Inflate | None:
             raise UpstreamBadEncoding(detail="an unknown content-encoding, although identity was asked for")
 
 
-def _unreached(error: Exception) -> UpstreamFailure:
+def unreached(error: Exception) -> UpstreamFailure:
     """The failure that keeps a connection from being made."""
     detail = f"{type(error).__name__}: {error}"
     match error:
@@ -312,35 +355,32 @@ def _named(error: Exception, begun: bool = False) -> UpstreamFailure:
     return UpstreamDisconnected(detail=str(error))
 
 
-def _failure(answer: Answer, detail: str, explained: Explained | None) -> UpstreamFailure:
-    """The failure that a status other than success stands for."""
-    match answer.status:
+def failure_of_status(
+    status: int, retry_after: str, detail: str, explained: Explained | None = None
+) -> UpstreamFailure:
+    """The failure that a status other than success stands for; `retry_after` is that header's value, or empty."""
+    match status:
         case 401 | 402 | 403 | 407:
             return UpstreamAuthError(detail=detail)
         case 429:
-            return UpstreamRateLimited(detail=detail, headers=_retry_after(answer))
+            return UpstreamRateLimited(detail=detail, headers=_waiting(retry_after))
         case 503:
-            return UpstreamUnavailable(detail=detail, headers=_retry_after(answer))
+            return UpstreamUnavailable(detail=detail, headers=_waiting(retry_after))
         case status if 300 <= status < 400:
             return UpstreamRedirectRefused(detail=detail)
         case status if 400 <= status < 500:
-            return _rejected(detail, explained)
+            said = explained or Explained()
+            kind = UpstreamNotFound if status in (404, 410) else UpstreamRejected
+            return kind(said.message, code=said.code, param=said.param, detail=detail)
         case status if 500 <= status < 600:
             return UpstreamError(detail=detail)
         case _:
             return UpstreamBadResponse(detail=detail)
 
 
-def _rejected(detail: str, explained: Explained | None) -> UpstreamRejected:
-    if explained is None:
-        return UpstreamRejected(detail=detail)
-    return UpstreamRejected(explained.message, code=explained.code, param=explained.param, detail=detail)
-
-
-def _retry_after(answer: Answer) -> dict[str, str]:
-    given = answer.header("retry-after")
+def _waiting(retry_after: str) -> dict[str, str]:
     with suppress(ValueError):
-        wait = float(given) if given.replace(".", "", 1).isdigit() else _until(given)
+        wait = float(retry_after) if retry_after.replace(".", "", 1).isdigit() else _until(retry_after)
         return {"retry-after": str(round(max(0, min(LONGEST_RETRY_AFTER, wait))))}
     return {}
 

@@ -8,7 +8,9 @@ from dragoman.backends.demo import Demo
 from dragoman.backends.http import HTTP
 from dragoman.backends.openai import OpenAI
 from dragoman.backends.python import Python
+from dragoman.backends.replay import Replay
 
 __all__ = ["BackendOptions", "Demo"]
 
-BackendOptions = Annotated[HTTP | OpenAI | Python | Demo, Field(discriminator="kind")]
+Recordable = Annotated[HTTP | OpenAI, Field(discriminator="kind")]
+BackendOptions = Annotated[HTTP | OpenAI | Python | Demo | Replay[Recordable], Field(discriminator="kind")]

@@ -19,7 +19,9 @@ import uvicorn
 from pydantic import BaseModel, ConfigDict
 
 from dragoman.call import Ability, Handler
-from dragoman.mapping.exchange import Mapped
+from dragoman.ground import Ground
+from dragoman.mapping.exchange import opened
+from dragoman.mapping.mapped import Mapped
 
 PATH = "/demo/chatting"
 LONGEST = 64 * 1024
@@ -185,13 +187,13 @@ class Demo(BaseModel):
         return None
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Handler]:
+    async def opened(self, ground: Ground) -> AsyncIterator[Handler]:
         listening = socket.create_server(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listening.getsockname()[1]}{PATH}"
         server = _Server(uvicorn.Config(DemoAPI(), lifespan="off", log_config=None, access_log=False))
         await server.open(listening)
         try:
-            async with _mapping(url).opened() as handler:
+            async with opened(_mapping(url), ground) as handler:
                 yield handler
         finally:
             await server.close()

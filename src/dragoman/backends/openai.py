@@ -12,6 +12,7 @@ from dragoman.errors import (
     UpstreamBadResponse,
     UpstreamError,
 )
+from dragoman.ground import Ground
 from dragoman.json import loaded
 from dragoman.mapping.completions import Completions
 from dragoman.mapping.framing import END, SSE
@@ -41,11 +42,12 @@ class OpenAI(Reach):
         return None
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Handler]:
+    async def opened(self, ground: Ground) -> AsyncIterator[Handler]:
         login = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         reach = self.model_copy(update={"headers": {**login, **self.headers}})
         url = self.url.rstrip("/") + "/chat/completions"
-        async with Upstream(url, reach, explain=_explained if self.show_errors else None) as upstream:
+        explain = _explained if self.show_errors else None
+        async with Upstream(url, reach, explain, tape=ground.tape) as upstream:
             yield lambda call: _answered(upstream, call, self.model)
 
 
@@ -112,7 +114,7 @@ def _check_type(answer: Answer, word: str) -> None:
         raise UpstreamBadContentType(detail=f"{answer.type} came where {word} was expected")
 
 
-def _explained(value: Any) -> Explained | None:
+def _explained(value: Any, status: int) -> Explained | None:
     error = value.get("error") if isinstance(value, dict) else None
     if not isinstance(error, dict) or not isinstance(error.get("message"), str):
         return None

@@ -25,6 +25,7 @@ from dragoman.errors import (
     UpstreamTimeout,
     UpstreamTLSError,
 )
+from dragoman.ground import Ground
 from dragoman.mapping.completions import Completions, message
 from dragoman.patience import Patience
 from dragoman.reach import Timeouts
@@ -87,7 +88,7 @@ class Python(BaseModel):
         return self.stream.pace
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Handler]:
+    async def opened(self, ground: Ground) -> AsyncIterator[Handler]:
         pool = ThreadPoolExecutor(self.threads, thread_name_prefix="dragoman-python")
         try:
             yield _Calling(self, pool).handle

@@ -1,7 +1,8 @@
 """What a backend cannot do, made from what it can."""
 
-from dragoman.call import Backend, Handler
+from dragoman.call import Handler
 from dragoman.emulation.stream import streamed
+from dragoman.ground import Backend
 
 __all__ = ["completed"]
 

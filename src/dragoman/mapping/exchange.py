@@ -1,132 +1,157 @@
-"""One exchange with a mapped chat API: the request made from a template, the answer read by paths."""
+"""An exchange with a mapped chat API: the request made from templates, the answer read by paths."""
 
+from abc import ABC, abstractmethod
 from codecs import getincrementaldecoder
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import model_validator
-
-from dragoman.call import Ability, Call, Chunk, Handler, Telling
+from dragoman.call import Call, Chunk, Handler, Telling
 from dragoman.errors import UpstreamBadContentType, UpstreamBadEncoding, UpstreamBadResponse
+from dragoman.ground import Ground
 from dragoman.json import loaded
-from dragoman.mapping.answers import FRAMINGS, Reading, Response, Said, Stream
-from dragoman.mapping.framing import END, Framing
-from dragoman.mapping.templates import RequestTemplate, Template
-from dragoman.reach import HTTPURL, Reach
-from dragoman.upstream import Answer, Explained, Upstream
+from dragoman.mapping.framing import END, NDJSON, SSE, JSONArray, NamedSSE
+from dragoman.mapping.jobs import Jobs
+from dragoman.mapping.mapped import Mapped
+from dragoman.mapping.readings import Reading, Said
+from dragoman.mapping.requests import Asking, Sender, merged
+from dragoman.mapping.sessions import Heard, Sessions
+from dragoman.mapping.sockets import Sockets
+from dragoman.mapping.variables import MEANT, variables
+from dragoman.reach import Reach, origin_of
+from dragoman.upstream import Answer, Upstream
 from dragoman.wire.chat import ChatRequest
 
 ACCEPT = {
     "sse": "text/event-stream",
     "ndjson": "application/x-ndjson",
+    "json-array": "application/json",
     "text": "text/plain",
     "json": "application/json",
 }
+FRAMINGS: dict[str, Any] = {"sse": SSE, "ndjson": NDJSON, "json-array": JSONArray}
 NEVER_IGNORED = frozenset({"model", "messages", "stream", "stream_options"})
 """Parameters that every backend has use for."""
 
 
-class Mapped(Reach):
-    """A chat API behind a URL, described."""
-
-    url: HTTPURL
-    request: RequestTemplate
-    """The JSON object sent."""
-    response: Response | None = None
-    stream: Stream = Stream()
-    assume_content_type: str | None = None
-    """For a backend that names its answers wrongly: the type they really are."""
-    encoding: Literal["strict", "replace"] = "strict"
-    """`replace`: bytes that are not UTF-8 become U+FFFD instead of an error."""
-
-    @model_validator(mode="after")
-    def _can_be_read(self) -> "Mapped":
-        if self.response is None and self.stream.framing is None:
-            raise ValueError(
-                "needs `response` (with `text`, the path of the answer's text) or `stream` (with `framing`)"
-            )
-        texts = (self.stream.text, self.response and self.response.text, self.stream.format == "text" or None)
-        if self.stream.framing in FRAMINGS and not any(texts):
-            raise ValueError("needs `text` in `stream`, the path of the text in each event")
-        return self
-
-    @property
-    def native(self) -> frozenset[Ability]:
-        return frozenset({"stream"}) if self.stream.framing else frozenset()
-
-    @property
-    def pace(self) -> float | None:
-        return self.stream.pace
-
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Handler]:
-        async with Upstream(self.url, self, explain=_explaining(self.response)) as upstream:
-            yield _Asking(self, upstream).handle
+@asynccontextmanager
+async def opened(options: Mapped, ground: Ground) -> AsyncIterator[Handler]:
+    """The handler of a described chat API, while it is open."""
+    fixed = {name: value for name, value in options.headers.items() if "{" not in value}
+    reach = Reach(**{**{name: getattr(options, name) for name in Reach.model_fields}, "headers": fixed})
+    base = origin_of(options.url)
+    async with AsyncExitStack() as opening:
+        login = await opening.enter_async_context(options.auth.opened()) if options.auth else None
+        if options.stream.framing == "websocket":
+            yield SocketExchange(options, Sockets(base, reach, login, ground.tape)).handle
+            return
+        explain = Reading(options.response or options.stream, forgotten=options.forgotten).explain
+        upstream = await opening.enter_async_context(Upstream(base, reach, explain, login, ground.tape))
+        yield HTTPExchange(options, upstream, ground).handle
 
 
-class _Asking:
-    """The open backend."""
+class _Exchange(ABC):
+    """A described chat API that is open."""
 
-    def __init__(self, options: Mapped, upstream: Upstream) -> None:
-        self._options = options
-        self._upstream = upstream
-        self._stream = options.stream
-        self._template = Template(options.request)
-        self._stream_template = Template(options.stream.request)
-        self._whole_reading = Reading(options.response or options.stream)
-        self._event_reading = Reading(options.stream, options.response)
-        self._whole_format = options.response.format if options.response else "json"
+    def __init__(self, options: Mapped) -> None:
+        self._options, self._stream = options, options.stream
+        self._base = origin_of(options.url)
+        self._event_reading = Reading(options.stream, options.response, options.forgotten)
+        self._sender = Sender(_asked(options), self._base)
+        self._stream_sender = Sender(_asked_streaming(options), self._base)
+        self._names = self._sender.names | self._stream_sender.names
         self._ignored = lru_cache(maxsize=1024)(self._unused)
 
     def handle(self, call: Call) -> AsyncIterator[Chunk]:
         ignored = self._ignored(frozenset(call.request.model_fields_set))
-        return Telling(self._answered(call), {"ignored": ignored}) if ignored else self._answered(call)
+        chunks = self.answered(call)
+        return Telling(chunks, {"ignored": ignored}) if ignored else chunks
 
-    async def _answered(self, call: Call) -> AsyncIterator[Chunk]:
+    def _unused(self, given: frozenset[str]) -> str:
+        """The parameters that the templates have no use for."""
+        used = self._names.union(NEVER_IGNORED, *(MEANT.get(name, ()) for name in self._names))
+        return ",".join(sorted((given & ChatRequest.model_fields.keys()) - used))
+
+    @abstractmethod
+    def answered(self, call: Call) -> AsyncIterator[Chunk]:
+        """The chunks of an answer."""
+
+
+class SocketExchange(_Exchange):
+    """Over a WebSocket: one message asks, each that comes is an event."""
+
+    def __init__(self, options: Mapped, sockets: Sockets) -> None:
+        super().__init__(options)
+        self._sockets = sockets
+
+    async def answered(self, call: Call) -> AsyncIterator[Chunk]:
+        asked = self._stream_sender.made(variables(call.request, self._names))
+        said = Said(self._event_reading, self._stream)
+        async for message in self._sockets.messages(call.open, asked):
+            if message.strip() == END:
+                break
+            yield said.chunk(message)
+            if said.over:
+                return
+        if said.ends_by_itself:
+            yield Chunk(finish="stop")
+
+
+class HTTPExchange(_Exchange):
+    """Over HTTP."""
+
+    def __init__(self, options: Mapped, upstream: Upstream, ground: Ground) -> None:
+        super().__init__(options)
+        self._upstream = upstream
+        self._whole_reading = Reading(options.response or options.stream, forgotten=options.forgotten)
+        self._whole_format = options.response.format if options.response else "json"
+        self._jobs = Jobs(options.poll, upstream, self._whole_reading, self._base) if options.poll else None
+        if self._jobs:
+            self._names |= self._jobs.names
+        self._sessions = Sessions(options.session, upstream, ground, self._names) if options.session else None
+
+    def answered(self, call: Call) -> AsyncIterator[Chunk]:
+        return self._sessions.answered(call, self._asked) if self._sessions else self._asked(call, {}, Heard())
+
+    async def _asked(self, call: Call, given: dict[str, Any], heard: Heard) -> AsyncIterator[Chunk]:
         request, framing = call.request, self._stream.framing
         if not request.stream and self._options.response is not None:
             framing = None
-        body = self._template.filled(request)
-        if framing:
-            body = _merged(body, self._stream_template.filled(request))
-        answer = await self._upstream.ask(call, body, ACCEPT[framing or self._whole_format])
+        values = {**variables(request, self._names), **given}
+        asked = (self._stream_sender if framing else self._sender).made(values)
+        answer = await self._upstream.send(call.open, asked, ACCEPT[framing or self._whole_format])
         kind = self._options.assume_content_type or answer.type
         if framing == "sse" and "json" in kind and self._options.response:
             framing = None
         _check_type(kind, framing or self._whole_format)
-        if framing is None:
-            yield await self._whole(answer)
-            return
-        async for chunk in self._plain(answer) if framing == "text" else self._events(answer, FRAMINGS[framing]()):
+        if framing == "text":
+            chunks = self._plain(answer)
+        elif framing:
+            chunks = self._events(answer, framing, heard)
+        else:
+            chunks = self._whole(answer, call, values, heard)
+        async for chunk in chunks:
             yield chunk
 
-    def _unused(self, given: frozenset[str]) -> str:
-        """The parameters that the templates have no use for."""
-        used = self._template.names | self._stream_template.names | NEVER_IGNORED
-        if used & {"max_tokens", "max_completion_tokens"}:
-            used |= {"max_tokens", "max_completion_tokens"}
-        known = frozenset(ChatRequest.model_fields)
-        return ",".join(sorted((given & known) - used))
-
-    async def _whole(self, answer: Answer) -> Chunk:
+    async def _whole(self, answer: Answer, call: Call, values: dict[str, Any], heard: Heard) -> AsyncIterator[Chunk]:
         body = await answer.whole()
         replace = self._options.encoding == "replace"
         try:
             if self._whole_format == "text":
-                return Chunk(text=body.decode("utf-8-sig", "replace" if replace else "strict"), finish="stop")
+                yield Chunk(text=body.decode("utf-8-sig", "replace" if replace else "strict"), finish="stop")
+                return
             value = loaded(body, replace)
         except UnicodeDecodeError as error:
             raise UpstreamBadEncoding(detail="not UTF-8; `encoding: replace` would accept it") from error
         except ValueError as error:
             raise UpstreamBadResponse(detail=f"not JSON: {error}") from error
-        reading = self._whole_reading
-        reading.check(value)
-        text = reading.text(value)
-        if text is None:
-            raise UpstreamBadResponse(detail=f"`{reading.path}` finds nothing in the answer, which has {_shape(value)}")
-        return Chunk(text=text, finish=reading.finish(value) or "stop", usage=reading.usage(value))
+        heard.session = self._whole_reading.session(value)
+        if self._jobs is None:
+            yield self._whole_reading.whole(value)
+            return
+        async for chunk in self._jobs.chunks(call, values, value):
+            yield chunk
 
     async def _plain(self, answer: Answer) -> AsyncIterator[Chunk]:
         decoder = getincrementaldecoder("utf-8-sig")("replace")
@@ -135,25 +160,44 @@ class _Asking:
                 yield Chunk(text=text)
         yield Chunk(text=decoder.decode(b"", final=True), finish="stop")
 
-    async def _events(self, answer: Answer, framing: Framing) -> AsyncIterator[Chunk]:
-        said = Said(self._event_reading, self._stream)
-        while piece := await answer.read():
-            for event in framing.feed(piece):
-                if event.endswith(END) and event.strip() == END:
+    async def _events(self, answer: Answer, framing: str, heard: Heard) -> AsyncIterator[Chunk]:
+        said, cut = Said(self._event_reading, self._stream), self._cut(framing)
+        read: Callable[[Any], Chunk] = said.named if isinstance(cut, NamedSSE) else said.chunk
+        is_end: Callable[[Any], bool] = _is_named_end if isinstance(cut, NamedSSE) else _is_end
+        piece = b"begin"
+        while piece:
+            piece = await answer.read()
+            for event in cut.feed(piece) if piece else cut.rest():
+                if is_end(event):
                     answer.ended = True
-                    yield said.ending()
+                    yield Chunk(finish="stop")
                     return
-                yield said.chunk(event)
-        for event in framing.rest():
-            if event.strip() != END:
-                yield said.chunk(event)
-        if not self._event_reading.ends_by_finish:
-            yield said.ending()
+                yield read(event)
+                if said.over:
+                    answer.ended = True
+                    return
+        if said.only is not None and self._options.response:
+            yield self._whole_reading.whole(said.only)
+        elif said.ends_by_itself:
+            yield Chunk(finish="stop")
+
+    def _cut(self, framing: str) -> Any:
+        named = framing == "sse" and self._stream.events and not self._stream.event
+        return NamedSSE() if named else FRAMINGS[framing]()
+
+
+def _is_end(event: bytes) -> bool:
+    return event.endswith(END) and event.strip() == END
+
+
+def _is_named_end(event: tuple[bytes, bytes]) -> bool:
+    return _is_end(event[1])
 
 
 def _check_type(kind: str, expected: str) -> None:
     accepted = {
         "json": "json" in kind,
+        "json-array": "json" in kind,
         "ndjson": "json" in kind or "jsonl" in kind,
         "sse": kind == "text/event-stream",
         "text": kind.startswith("text/") and kind != "text/html",
@@ -164,20 +208,25 @@ def _check_type(kind: str, expected: str) -> None:
         )
 
 
-def _shape(value: Any) -> str:
-    if isinstance(value, dict):
-        return "the keys " + ", ".join(list(value)[:20]) if value else "no keys"
-    return f"the type {type(value).__name__}"
+def _asked(options: Mapped) -> Asking:
+    """What is sent for a whole answer."""
+    return Asking.model_construct(
+        url=options.url,
+        method=options.method,
+        headers={name: value for name, value in options.headers.items() if "{" in value},
+        query=options.query,
+        request=options.request,
+        request_format=options.request_format,
+    )
 
 
-def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    both = {key: _merged(base[key], over[key]) for key in base.keys() & over.keys() if _dicts(base[key], over[key])}
-    return {**base, **over, **both}
-
-
-def _dicts(*values: Any) -> bool:
-    return all(isinstance(value, dict) for value in values)
-
-
-def _explaining(response: Response | None) -> Callable[[Any], Explained | None] | None:
-    return Reading(response).explain if response and response.error else None
+def _asked_streaming(options: Mapped) -> Asking:
+    """What is sent for a stream."""
+    base, over = _asked(options), options.stream
+    changed = {
+        "url": over.url or base.url,
+        "headers": {**base.headers, **over.headers},
+        "query": {**base.query, **over.query},
+        "request": merged(base.request, over.request),
+    }
+    return base.model_copy(update=changed)

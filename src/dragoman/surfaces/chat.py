@@ -34,7 +34,7 @@ class Chat:
         request = request_in(await caller.body(), ChatRequest)
         with caller.present():
             async with AsyncExitStack() as opened:
-                call = Call(request, ANYONE, opened, caller.id)
+                call = Call(request, ANYONE, opened, caller.id, caller.headers)
                 if request.stream:
                     await self._stream(caller.stream(), caller, call)
                 else:

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from dragoman.mapping.paths import Path, found
+from dragoman.paths import Path, found
 
 NAMES = ["a", "b", "A_1", "_", "null", "true", "length"]
 LEAVES = st.none() | st.booleans() | st.integers(-3, 3) | st.floats(allow_nan=False) | st.sampled_from(["", "x", "a"])

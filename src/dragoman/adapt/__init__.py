@@ -1,0 +1,1 @@
+"""A pasted curl command, or an operation of an OpenAPI document, made into a configuration."""

@@ -1,0 +1,81 @@
+"""A request's URL to a configuration's: placeholders become variables, the model becomes a template."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+from dragoman.adapt.asked import literal, variable, variables_in
+from dragoman.adapt.secrets import Secrets, looks_secret
+from dragoman.adapt.texts import name_of
+from dragoman.adapt.vocabulary import words
+
+ACTIONS = words(
+    "chat completions generate invoke converse predict infer v1 v2 v3 generate_stream invocations embeddings run "
+    "predictions stream converse-stream invoke-with-response-stream versions messages completion"
+)
+"""What may stand behind a model in a path."""
+
+_PLACEHOLDER = re.compile(
+    r"\{\{\s*(\w[\w .-]*?)\s*\}\}|\{(\w[\w -]*)\}|<([\w -]+)>|\b(YOUR[_-][A-Z0-9_-]+|[A-Z][A-Z0-9]*_[A-Z0-9_]+)\b"
+)
+_MODEL = re.compile(r"/(?:models?|deployments|engines|run)/(?P<rest>.+)")
+_ACTION = re.compile(r"[a-z]+[A-Za-z]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A URL as a template, and the model that stood in it."""
+
+    url: str
+    model: str | None
+
+
+def target(url: str, model: str | None, secrets: Secrets) -> Target:
+    """The URL as a configuration has it. `model` is the one that the body names, if it does."""
+    scheme, slashes, rest = _with_variables(url).partition("//")
+    host, slash, path = rest.partition("/")
+    path = "/".join(_segment(part, secrets) for part in f"{slash}{path}".split("/"))
+    place = _place_of(model, path) or _model_in(path)
+    if place is None:
+        return Target(f"{literal(scheme)}{slashes}{literal(host)}{literal(path)}", None)
+    start, end = place
+    url = f"{literal(scheme)}{slashes}{literal(host)}{literal(path[:start])}{{{{ model }}}}{literal(path[end:])}"
+    return Target(url, unquote(path[start:end]))
+
+
+def _place_of(model: str | None, path: str) -> tuple[int, int] | None:
+    """Where the model that the body names stands in the path."""
+    for written in {model, quote(model, safe="/@:"), quote(model, safe="")} if model else ():
+        if match := re.search(rf"(?<=/){re.escape(written or '')}(?=[/:]|$)", path):
+            return match.span()
+    return None
+
+
+def _with_variables(url: str) -> str:
+    def named(match: re.Match[str]) -> str:
+        name = next(group for group in match.groups() if group)
+        return variable(re.sub(r"^(?=\d)", "_", re.sub(r"\W+", "_", name_of(name) or name).upper()))
+
+    marked = re.split("(\ue000[^\ue001]*\ue001)", url)
+    return "".join(part if variables_in(part) else _PLACEHOLDER.sub(named, part) for part in marked)
+
+
+def _segment(part: str, secrets: Secrets) -> str:
+    return secrets.hidden(part, "path key", "a part of the URL's path") if looks_secret(part) else part
+
+
+def _model_in(path: str) -> tuple[int, int] | None:
+    """Where a model stands behind a word for models."""
+    match = _MODEL.search(path)
+    if not match or (match[0].startswith("/run/") and not match["rest"].startswith("@")):
+        return None
+    start = end = match.start("rest")
+    for segment in match["rest"].split("/"):
+        if segment.lower() in ACTIONS or not segment:
+            break
+        name, colon, action = segment.partition(":")
+        cut = bool(colon and _ACTION.fullmatch(action))
+        end += len(name if cut else segment) + (end > start)
+        if cut:
+            break
+    return (start, end) if end > start and not variables_in(path[start:end]) else None

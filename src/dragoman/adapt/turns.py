@@ -1,0 +1,183 @@
+"""Recognises a conversation's history in a request, whatever its words, and writes the template that makes it anew."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dragoman.adapt.asked import literal
+from dragoman.adapt.guessed import Guessed
+from dragoman.adapt.texts import Steps, last_name, name_of, values_in, worded
+from dragoman.adapt.vocabulary import HISTORIES, PARTNERS, WHO
+
+ROLE_KEYS = ("role", "author", "sender", "speaker", "from", "type", "user_type", "sender_type", "side")
+TEXT_KEYS = ("content", "text", "message", "value", "body", "parts", "msg", "utterance", "contents", "data")
+PAIRS = (("user", "bot"), ("user", "assistant"), ("human", "ai"), ("question", "answer"), ("input", "output"))
+
+Turn = tuple[str, str]
+"""Who said it, in OpenAI's words, and what."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A history in a request: where it stands, what is said in it, and how its items are made."""
+
+    steps: Steps
+    turns: tuple[Turn, ...]
+    make: Callable[[str], Any]
+    """From the expression of the turns to the template of the array."""
+
+    @property
+    def has_system(self) -> bool:
+        return any(who == "system" for who, _ in self.turns)
+
+    @property
+    def open(self) -> bool:
+        """Its last turn is the question."""
+        return self.turns[-1][0] != "assistant"
+
+
+def history_in(value: Any) -> History | None:
+    """The longest history in a request; None if there is none."""
+    found = [
+        history
+        for steps, inner in values_in(value)
+        if isinstance(inner, list) and inner
+        if (history := _messages(steps, inner) or _pairs(steps, inner))
+    ]
+    return max(found, key=lambda history: len(history.turns), default=None)
+
+
+def empty_histories(value: Any) -> dict[Steps, Guessed]:
+    """Histories without a turn, of whose items nothing is known."""
+    why = "empty in the command, so that the shape of its turns is not known"
+    return {
+        steps: Guessed([], why) for steps, inner in values_in(value) if inner == [] and last_name(steps) in HISTORIES
+    }
+
+
+def _messages(steps: Steps, items: list[Any]) -> History | None:
+    """A list of objects, each with who speaks and what is said."""
+    if not all(isinstance(item, dict) and item for item in items):
+        return None
+    role = next((key for key in ROLE_KEYS if all(_who(item.get(key)) for item in items)), None)
+    text_key = next((key for key in TEXT_KEYS if key != role and all(_wrapped(item.get(key)) for item in items)), None)
+    if text_key is None or (role is None and text_key != "parts"):
+        return None
+    said = [_wrapped(item[text_key]) for item in items]
+    turns = tuple((_who(item.get(role)) or "user", part.text) for item, part in zip(items, said, strict=True) if part)
+    return History(steps, turns, _maker(items, role, text_key))
+
+
+def _who(word: Any) -> str:
+    if not isinstance(word, str):
+        return ""
+    return WHO.get(word.lower()) or WHO.get(name_of(word)) or ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wrapped:
+    """A turn's text, and what puts another one into its place."""
+
+    text: str
+    around: Callable[[str], Any]
+
+
+def _wrapped(value: Any) -> _Wrapped | None:
+    """The one text of a turn's content, of a text among its parts; None if there is none."""
+    if isinstance(value, str):
+        return _Wrapped(value, lambda text: text)
+    if isinstance(value, list):
+        part = next((part for item in value if (part := _wrapped(item))), None)
+        return _Wrapped(part.text, lambda text: [part.around(text)]) if part else None
+    if isinstance(value, dict):
+        places = [(key, inner) for key in TEXT_KEYS if (inner := _wrapped(value.get(key)))]
+        if len(places) == 1:
+            key, inner = places[0]
+            return _Wrapped(inner.text, lambda text: {**_kept(value), key: inner.around(text)})
+    return None
+
+
+def _kept(value: Any) -> Any:
+    """The value, its texts as templates that give them."""
+    if isinstance(value, dict):
+        return {key: _kept(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_kept(inner) for inner in value]
+    return literal(value) if isinstance(value, str) else value
+
+
+def _maker(items: list[dict[str, Any]], role: str | None, text_key: str) -> Callable[[str], Any]:
+    words = _words(items, role, text_key)
+    first = _wrapped(items[0][text_key])
+    assert first is not None, "else it would be no history"
+    extra = {
+        key: _kept(inner)
+        for key, inner in items[0].items()
+        if key not in (role, text_key) and all(item.get(key) == inner for item in items) and not _is_own(inner)
+    }
+    plain = role == "role" and text_key == "content" and not extra and isinstance(items[0][text_key], str)
+
+    def make(turns: str) -> Any:
+        if plain and not turns.startswith("dialog"):
+            renamed = ", ".join(f"{ours}={_quoted(theirs)}" for ours, theirs in words.items() if ours != theirs)
+            return f"{{{{ {turns} | role_map({renamed}) }}}}" if renamed else f"{{{{ {turns} }}}}"
+        said = "text" if turns.startswith("dialog") else "content"
+        item = {role or "role": _role(words), text_key: first.around(f"{{{{ turn.{said} }}}}"), **extra}
+        return {"$for": f"turn in {turns}", "$make": {key: item[key] for key in sorted(item, key=_order(items[0]))}}
+
+    return make
+
+
+def _order(item: dict[str, Any]) -> Callable[[str], int]:
+    keys = list(item)
+    return lambda key: keys.index(key) if key in keys else -1
+
+
+def _is_own(value: Any) -> bool:
+    """Whether it belongs to one message only, such as an id or a time."""
+    return (isinstance(value, int | float) and not isinstance(value, bool) and value > 1_000_000_000) or (
+        isinstance(value, str) and len(value) > 8 and not worded(value)
+    )
+
+
+def _words(items: list[dict[str, Any]], role: str | None, text_key: str) -> dict[str, str]:
+    """What each speaker is called there."""
+    words = {"user": "user", "assistant": "model" if text_key == "parts" else "assistant"}
+    if role is None:
+        return words
+    given = {_who(item[role]): item[role] for item in items}
+    if "user" in given and "assistant" not in given:
+        words["assistant"] = PARTNERS.get(given["user"], words["assistant"])
+    return {**words, **given}
+
+
+def _role(words: dict[str, str]) -> str:
+    """The expression for who speaks."""
+    if all(ours == theirs for ours, theirs in words.items()):
+        return "{{ turn.role }}"
+    *others, last = sorted(words.items(), key=lambda pair: ("assistant", "system", "user").index(pair[0]))
+    chosen = " else ".join(f"{_quoted(theirs)} if turn.role == '{ours}'" for ours, theirs in others)
+    return f"{{{{ {chosen} else {_quoted(last[1])} }}}}"
+
+
+def _quoted(word: str) -> str:
+    return "'" + word.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _pairs(steps: Steps, items: list[Any]) -> History | None:
+    """A list of exchanges, each a question with its answer."""
+    names = next(
+        (pair for pair in PAIRS if all(isinstance(item, dict) and item.keys() == {*pair} for item in items)), 0
+    )
+    lists = all(
+        isinstance(item, list) and len(item) == 2 and all(isinstance(text, str) for text in item) for item in items
+    )
+    if not names and not (lists and last_name(steps) in HISTORIES):
+        return None
+    asked, answered = names or (0, 1)
+    if not all(isinstance(item[asked], str) and isinstance(item[answered], str) for item in items):
+        return None
+    turns = tuple(turn for item in items for turn in (("user", item[asked]), ("assistant", item[answered])))
+    one, two = "{{ pair[0].content }}", "{{ pair[1].content }}"
+    made: Any = {asked: one, answered: two} if names else [[one, two]]
+    return History(steps, turns, lambda expression: {"$for": f"pair in {expression} | batch(2)", "$make": made})

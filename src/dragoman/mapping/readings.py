@@ -1,0 +1,326 @@
+"""Reads what a backend says by compiled paths: its JSON in, chunks out."""
+
+from collections.abc import Callable
+from typing import Any
+
+from dragoman.call import Chunk
+from dragoman.errors import (
+    UpstreamBadEvent,
+    UpstreamError,
+    UpstreamFailure,
+    UpstreamNoText,
+    UpstreamNotFound,
+    UpstreamStreamRewrite,
+)
+from dragoman.json import dumped, loaded
+from dragoman.mapping.answers import Answered, Citations, ErrorPath, Finish, Meaning, Stream, ToolCallPaths, UsagePaths
+from dragoman.paths import Find, found
+from dragoman.upstream import Explained, failure_of_status
+
+SHOWN = 2048
+
+Add = Callable[[Any, Chunk], None]
+
+
+def _nothing(value: Any) -> None:
+    return None
+
+
+def _find(path: str | None) -> Find:
+    return found(path) if path else _nothing
+
+
+def text_in(value: Any) -> str | None:
+    """What was found, as text; None for nothing and false. What is not text is shown as JSON."""
+    if value is None or value is False:
+        return None
+    return value if isinstance(value, str) else dumped(value).decode()
+
+
+class Reading:
+    """Compiled paths. Those that `paths` does not give are taken from `other`."""
+
+    def __init__(self, paths: Answered, other: Answered | None = None, forgotten: str | None = None) -> None:
+        other = other or Answered()
+        self.path = paths.text or other.text or ""
+        self._text = _find(self.path)
+        self._finish = _Finishing(paths.finish or other.finish)
+        self._usage = _usage_finds(paths.usage or other.usage or UsagePaths())
+        self._error = _Failing(paths.error or other.error, forgotten)
+        self._session = _find(paths.session or other.session)
+        self._calls = paths.tool_calls or other.tool_calls
+        self._beside = _beside(
+            paths.reasoning or other.reasoning, paths.refusal or other.refusal, paths.citations or other.citations
+        )
+        self.finish, self.check, self.explain = self._finish.reason, self._error.check, self._error.explain
+
+    def calls(self) -> "ToolCalls | None":
+        """A reader of one answer's tool calls, where there are paths to them."""
+        return ToolCalls(self._calls) if self._calls else None
+
+    def text(self, value: Any) -> str | None:
+        """The text, None if the path finds nothing."""
+        text = self._text(value)
+        return text if isinstance(text, str) else text_in(text)
+
+    def session(self, value: Any) -> str | None:
+        """The conversation's id."""
+        return text_in(self._session(value))
+
+    def usage(self, value: Any) -> dict[str, Any]:
+        """The counts that are there."""
+        return {name: count for name, find in self._usage if isinstance(count := find(value), int)}
+
+    def whole(self, value: Any) -> Chunk:
+        """A whole answer. Raises UpstreamNoText or another UpstreamFailure."""
+        self.check(value)
+        chunk = Chunk(finish=self.finish(value) or "stop", usage=told_usage(self.usage(value)))
+        self.add_beside(value, chunk)
+        if calls := self.calls():
+            chunk.tool_calls = calls.found(value)
+        text = self.text(value)
+        if text is None and not chunk.tool_calls and not chunk.delta:
+            detail = f"`{self.path}` finds nothing in the answer, which has {_shape(value)}"
+            raise UpstreamNoText(detail=f"{detail}; `dragoman check FILE --try` shows what would have")
+        chunk.text = text or ""
+        return chunk
+
+    def add_beside(self, value: Any, chunk: Chunk) -> None:
+        """What is said beside the text."""
+        for add in self._beside:
+            add(value, chunk)
+
+
+def _shape(value: Any) -> str:
+    if isinstance(value, dict):
+        return "the keys " + ", ".join(list(value)[:20]) if value else "no keys"
+    return f"the type {type(value).__name__}"
+
+
+class _Finishing:
+    def __init__(self, finish: Finish | None) -> None:
+        self._find = _find(finish.path if finish else None)
+        self._words: dict[str, str | None] = dict(finish.map) if finish else {}
+
+    def reason(self, value: Any) -> str | None:
+        """The finish reason, None while there is none: where words are mapped, only those are reasons."""
+        word = self._find(value)
+        if word is None or word is False or word == "":
+            return None
+        if self._words:
+            return self._words.get(str(word).lower() if word is True else str(word))
+        return "stop" if word is True else str(word)
+
+
+class _Failing:
+    def __init__(self, error: ErrorPath | None, forgotten: str | None) -> None:
+        self._forgotten = _find(forgotten)
+        self._find = _find(error.path if error else None)
+        self._status = _find(error.status if error else None)
+        self._show = bool(error and error.show)
+
+    def check(self, value: Any) -> None:
+        """Raises an UpstreamFailure if the answer says that it is an error."""
+        if self._forgotten(value):
+            raise UpstreamNotFound(detail="the backend has forgotten the session")
+        if said := self._find(value):
+            raise self._failure(said, value)
+
+    def _failure(self, said: Any, value: Any) -> UpstreamFailure:
+        detail = f"the backend says: {text_in(said)}"[:SHOWN]
+        message = text_in(said) if self._show else None
+        status = _number(self._status(value))
+        if status is None or not 400 <= status < 600:
+            return UpstreamError(message, detail=detail)
+        return failure_of_status(status, "", detail, Explained(message))
+
+    def explain(self, value: Any, status: int) -> Explained | None:
+        """What an answer with an error's status says of it."""
+        if self._forgotten(value):
+            return Explained(status=404)
+        said = self._find(value)
+        told = _number(self._status(value)) if said else None
+        return Explained(text_in(said) if self._show else None, status=told) if said else None
+
+
+def _number(value: Any) -> int | None:
+    return int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) else None
+
+
+def _usage_finds(paths: UsagePaths) -> list[tuple[str, Find]]:
+    return [(name, found(path)) for name in UsagePaths.model_fields if (path := getattr(paths, name))]
+
+
+def told_usage(counts: dict[str, int]) -> dict[str, Any] | None:
+    """OpenAI's usage object out of what was counted; None if nothing was."""
+    if not counts:
+        return None
+    asked, answered, total = counts.get("prompt"), counts.get("completion"), counts.get("total")
+    if total is not None:
+        asked = max(0, total - (answered or 0)) if asked is None else asked
+        answered = max(0, total - asked) if answered is None else answered
+    told: dict[str, Any] = {"prompt_tokens": asked or 0, "completion_tokens": answered or 0}
+    if "cached" in counts:
+        told["prompt_tokens_details"] = {"cached_tokens": counts["cached"]}
+    if "reasoning" in counts:
+        told["completion_tokens_details"] = {"reasoning_tokens": counts["reasoning"]}
+    return told
+
+
+def _beside(reasoning: str | None, refusal: str | None, citations: Citations | None) -> list[Add]:
+    named = {"reasoning_content": reasoning, "refusal": refusal}
+    adds = [_adding(name, found(path)) for name, path in named.items() if path]
+    return [*adds, _citing(citations)] if citations else adds
+
+
+def _adding(name: str, find: Find) -> Add:
+    def add(value: Any, chunk: Chunk) -> None:
+        if text := text_in(find(value)):
+            chunk.delta = {**(chunk.delta or {}), name: text}
+
+    return add
+
+
+def _citing(citations: Citations) -> Add:
+    find, find_url, find_title = found(citations.path), found(citations.url), found(citations.title)
+
+    def cited(source: Any) -> tuple[Any, Any]:
+        return (source, None) if isinstance(source, str) else (find_url(source), find_title(source))
+
+    def add(value: Any, chunk: Chunk) -> None:
+        sources = find(value)
+        told = [_annotation(*cited(source)) for source in (sources if isinstance(sources, list) else [sources])]
+        if annotations := [annotation for annotation in told if annotation]:
+            chunk.delta = {**(chunk.delta or {}), "annotations": annotations}
+
+    return add
+
+
+def _annotation(url: Any, title: Any) -> dict[str, Any] | None:
+    if not isinstance(url, str) or not url:
+        return None
+    cited = {"url": url, "title": title if isinstance(title, str) else "", "start_index": 0, "end_index": 0}
+    return {"type": "url_citation", "url_citation": cited}
+
+
+class ToolCalls:
+    """Reads the tool calls of one answer; in a stream, which pieces belong together."""
+
+    def __init__(self, paths: ToolCallPaths) -> None:
+        self._path, self._id, self._index = found(paths.path), _find(paths.id), _find(paths.index)
+        self._name, self._arguments = found(paths.name), found(paths.arguments)
+        self._places: dict[str, int] = {}
+        self._count = 0
+
+    def found(self, value: Any) -> list[dict[str, Any]] | None:
+        """OpenAI's tool call deltas."""
+        calls = self._path(value)
+        items = calls if isinstance(calls, list) else [calls]
+        return [self._delta(item) for item in items if isinstance(item, dict)] or None
+
+    def _delta(self, item: dict[str, Any]) -> dict[str, Any]:
+        id, name, arguments = text_in(self._id(item)), text_in(self._name(item)), self._arguments(item)
+        function = {**({"name": name} if name else {}), **({} if arguments is None else {"arguments": arguments})}
+        return {
+            "index": self._place(text_in(self._index(item)) or id, bool(name)),
+            **({"id": id} if id else {}),
+            "function": function,
+        }
+
+    def _place(self, which: str | None, named: bool) -> int:
+        """The call's place: known by its index or id; what has neither begins a new call if it has a name."""
+        if which is None:
+            self._count += 1 if named or not self._count else 0
+            return self._count - 1
+        if which not in self._places:
+            self._places[which] = self._count
+            self._count += 1
+        return self._places[which]
+
+
+class Said:
+    """What a stream has said so far."""
+
+    def __init__(self, reading: Reading, stream: Stream) -> None:
+        self._reading = reading
+        self._calls = reading.calls()
+        self._plain = stream.format == "text"
+        self._snapshot = "" if stream.mode == "snapshot" else None
+        self._event = found(stream.event) if stream.event else None
+        self._meanings: dict[str, Meaning] = dict(stream.events)
+        self._counts: dict[str, int] = {}
+        self.session: str | None = None
+        self.over = False
+        """Whether an event has ended the stream."""
+        self.only: Any = None
+        """The first event's JSON, as long as nothing came after it and it said nothing."""
+        self._events = 0
+        self.ends_by_itself = stream.finish is None and "finish" not in self._meanings.values()
+        """Whether a stream that just ends is whole."""
+
+    def chunk(self, event: bytes) -> Chunk:
+        """The chunk that an event stands for. Raises UpstreamBadEvent, UpstreamError or UpstreamStreamRewrite."""
+        if self._plain:
+            return Chunk(text=event.decode(errors="replace"))
+        value = _json(event)
+        if self._event is None:
+            return self._read(value, self._reading.text(value) or "")
+        return self._meant(self._meaning(text_in(self._event(value)) or ""), event, value)
+
+    def named(self, named: tuple[bytes, bytes]) -> Chunk:
+        """The same for an event whose framing names it."""
+        name, event = named
+        meaning = self._meaning(name.decode(errors="replace"))
+        readable = not self._plain and (meaning in ("text", "all") or event.startswith((b"{", b"[")))
+        return self._meant(meaning, event, _json(event) if readable else None)
+
+    def _meaning(self, name: str) -> Meaning:
+        return self._meanings.get(name, "ignore")
+
+    def _meant(self, meaning: Meaning, event: bytes, value: Any) -> Chunk:
+        match meaning:
+            case "ignore":
+                return Chunk()
+            case "error":
+                self._reading.check(value)
+                raise UpstreamError(detail=f"the backend says: {event.decode(errors='replace')}"[:SHOWN])
+            case "finish":
+                self.over = True
+                chunk = self._read(value, "")
+                chunk.finish = chunk.finish or "stop"
+                return chunk
+            case _ if self._plain:
+                return Chunk(text=event.decode(errors="replace"))
+            case _:
+                return self._read(value, self._reading.text(value) or "")
+
+    def _read(self, value: Any, text: str) -> Chunk:
+        reading = self._reading
+        reading.check(value)
+        if self._snapshot is not None:
+            text = self._new(text)
+        chunk = Chunk(text=text, finish=reading.finish(value))
+        if counts := reading.usage(value):
+            self._counts |= counts
+            chunk.usage = told_usage(self._counts)
+        reading.add_beside(value, chunk)
+        if self._calls:
+            chunk.tool_calls = self._calls.found(value)
+        self.session = reading.session(value) or self.session
+        self._events += 1
+        self.only = value if self._events == 1 and not (text or chunk.finish or chunk.tool_calls) else None
+        return chunk
+
+    def _new(self, text: str) -> str:
+        before = self._snapshot or ""
+        if text and not text.startswith(before):
+            raise UpstreamStreamRewrite(detail="a snapshot does not begin with the one before")
+        self._snapshot = text or before
+        return text[len(before) :]
+
+
+def _json(event: bytes) -> Any:
+    try:
+        return loaded(event, replace=True)
+    except ValueError as error:
+        raise UpstreamBadEvent(detail=f"not JSON: {error}") from error
