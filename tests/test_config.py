@@ -151,7 +151,7 @@ WRONG = {
         f"backends:\n  b:\n    kind: htpp\n{MODELS}",
         "3: backends.b.kind: there is no kind 'htpp'; did you mean 'http'?; there are http, openai, python, demo",
     ),
-    "no-kind": (f"backends:\n  b:\n    url: x\n{MODELS}", "2: backends.b: needs `kind` (http, openai, python, replay or demo) or `preset`"),
+    "no-kind": (f"backends:\n  b:\n    url: x\n{MODELS}", "2: backends.b: needs `kind`: demo, http, openai, python, replay; or `preset`"),
     # what a backend needs
     "no-backends": (MODELS, "1: backends: is missing"),
     "no-models": (DEMO, "1: models: is missing"),

@@ -40,7 +40,7 @@ RedisURL = Annotated[str, Field(pattern=r"^(redis|rediss|unix)://.+")]
 class ModelOptions(BaseModel):
     """A public name that callers ask for."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     backend: str
     """The name of the backend that answers."""
@@ -61,7 +61,7 @@ ModelEntry = Annotated[ModelOptions, BeforeValidator(_or_backend, json_schema_in
 class Config(BaseModel):
     """A whole configuration."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True)
 
     backends: Annotated[dict[BackendName, BackendOptions], Field(min_length=1)]
     models: Annotated[dict[ModelName, ModelEntry], Field(min_length=1)]
@@ -285,7 +285,8 @@ def _message(error: ErrorDetails, place: Place, data: Any, kind: type[BaseModel]
         case "missing":
             return "is missing"
         case "union_tag_not_found":
-            return "needs `kind` (http, openai, python, replay or demo) or `preset`"
+            known = f"needs `kind`: {', '.join(_known_kinds(kind, place, data))}"
+            return f"{known}; or `preset`" if place[:-1] == ("backends",) else known
         case "union_tag_invalid":
             kinds = context["expected_tags"].replace("'", "").split(", ")
             return f"there is no kind {context['tag']!r}{_meant(context['tag'], kinds)}; there are {', '.join(kinds)}"
@@ -307,18 +308,27 @@ def _meant(word: str, known: Any) -> str:
 
 
 def _known_keys(kind: type[BaseModel], place: Place, data: Any) -> list[str]:
-    """The keys that may stand at a place, by the configuration's JSON Schema."""
+    """The keys that may stand at a place."""
+    return [key for schema in _schemas(kind, place, data) for key in schema.get("properties", {})]
+
+
+def _known_kinds(kind: type[BaseModel], place: Place, data: Any) -> list[str]:
+    """The kinds that there are at a place."""
+    return [
+        word for schema in _schemas(kind, place, data) for word in schema.get("discriminator", {}).get("mapping", ())
+    ]
+
+
+def _schemas(kind: type[BaseModel], place: Place, data: Any) -> list[dict[str, Any]]:
+    """What the configuration's JSON Schema says of a place in the data."""
     root = kind.model_json_schema()
-    schemas = [root]
+    schemas = list(_branches(root, root, data))
     for step in place:
         data = data[step]
         schemas = [
-            _discriminated(inner, data)
-            for schema in schemas
-            for branch in _branches(schema, root)
-            for inner in _inner(branch, step)
+            branch for schema in schemas for inner in _inner(schema, step) for branch in _branches(inner, root, data)
         ]
-    return [key for schema in schemas for branch in _branches(schema, root) for key in branch.get("properties", {})]
+    return schemas
 
 
 def _inner(schema: dict[str, Any], step: str | int) -> Iterator[dict[str, Any]]:
@@ -332,16 +342,14 @@ def _inner(schema: dict[str, Any], step: str | int) -> Iterator[dict[str, Any]]:
         yield schema["additionalProperties"]
 
 
-def _branches(schema: dict[str, Any], root: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _branches(schema: dict[str, Any], root: dict[str, Any], data: Any) -> Iterator[dict[str, Any]]:
+    """A schema and those that it refers to; of several kinds, the one that the data has."""
     if "$ref" in schema:
         schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
     yield schema
+    if discriminator := schema.get("discriminator"):
+        chosen = data.get(discriminator["propertyName"]) if isinstance(data, Mapping) else None
+        if chosen in discriminator["mapping"]:
+            yield from _branches({"$ref": discriminator["mapping"][chosen]}, root, data)
     for branch in schema.get("anyOf", ()):
-        yield from _branches(branch, root)
-
-
-def _discriminated(schema: dict[str, Any], data: Any) -> dict[str, Any]:
-    discriminator = schema.get("discriminator")
-    if not discriminator or not isinstance(data, Mapping):
-        return schema
-    return {"$ref": discriminator["mapping"].get(data.get(discriminator["propertyName"]), schema)}
+        yield from _branches(branch, root, data)

@@ -19,7 +19,7 @@
         ├── UpstreamLoginFailed · UpstreamSessionLost · UpstreamJobFailed · UpstreamJobTimeout
         └── UpstreamError
 
-`ConfigError` stands apart: it stops a start, never a call.
+`ConfigError` stands apart: it stops a start, never a call. `MemoryDown` never reaches a caller.
 """
 
 from collections.abc import Mapping
@@ -312,3 +312,7 @@ class UpstreamBusy(UpstreamFailure):
 
 class ConfigError(Exception):
     """A configuration that cannot be used. The message names the file, the line, the key and what would be right."""
+
+
+class MemoryDown(Exception):
+    """What outlives a call cannot be reached. The message is for the log."""

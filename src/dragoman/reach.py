@@ -63,7 +63,7 @@ HeaderText = Annotated[str, AfterValidator(_header)]
 class Timeouts(BaseModel):
     """How long a backend may take, in seconds or as `20s`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     connect: Seconds = 5.0
     """To accept a connection, name lookup and TLS included."""
@@ -86,7 +86,7 @@ def _authority(file: Path) -> Path:
 class TLS(BaseModel):
     """How both sides prove who they are. Files are PEM."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     ca: Annotated[Path, AfterValidator(_authority)] | None = None
     """The certificate authority to trust instead of the system's."""
@@ -124,7 +124,7 @@ def _prove(context: ssl.SSLContext, cert: Path, key: Path | None) -> None:
 class Reach(BaseModel):
     """What every backend behind HTTP can be told."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     headers: dict[HeaderName, HeaderText] = {}
     """Sent with every request."""

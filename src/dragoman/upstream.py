@@ -96,6 +96,7 @@ class Upstream:
         self._line = origin if self._tape is None else self._tape.around(origin)
         self.target = origin.target
         self._own = {"Host": origin.authority, **OWN_HEADERS, **self._reach.headers}
+        self._host = next(value for name, value in reversed(self._own.items()) if name.lower() == "host")
         self._head = lru_cache(HEADS_KEPT)(self._made_head)
         return self
 
@@ -145,7 +146,7 @@ class Upstream:
         answer = Answer(self, self._reach, Patience(self._line.loop, self._reach.timeout.total))
         open.push_async_exit(answer)
         if self._login:
-            named = replace(asked, target=asked.target or self.target, host=self._own["Host"])
+            named = replace(asked, target=asked.target or self.target, host=self._host)
             asked = await self._login.signed(named)
         await self._begin(answer, self._request(asked, accept))
         return answer

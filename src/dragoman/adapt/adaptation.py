@@ -1,31 +1,24 @@
 """A curl command, or an operation of an OpenAPI document, to a configuration with a recording and a test beside it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlencode
 
-from dragoman.adapt import curl as curls
-from dragoman.adapt import openapi, parameters
+from dragoman.adapt import backend, openapi
 from dragoman.adapt.answer import Answered, unseen, whole
-from dragoman.adapt.asked import Asked, CannotAdapt, literal, plain, variables_in
-from dragoman.adapt.body import Varying, template
+from dragoman.adapt.asked import Asked, plain, variables_in
 from dragoman.adapt.compatible import openai_base
-from dragoman.adapt.guessed import Guessed, bare
-from dragoman.adapt.headers import kept
+from dragoman.adapt.curl import read
+from dragoman.adapt.guessed import Guessed
 from dragoman.adapt.host import named
-from dragoman.adapt.question import Question, question
 from dragoman.adapt.recording import recording, test
+from dragoman.adapt.request import Request, understood
 from dragoman.adapt.sample import Sample
 from dragoman.adapt.sample import read as read_sample
-from dragoman.adapt.secrets import LoggedIn, Secrets, logged_in
-from dragoman.adapt.sent import TYPES, Sent, gathered, sent
+from dragoman.adapt.secrets import Secrets, logged_in
 from dragoman.adapt.stream import streamed
-from dragoman.adapt.target import target
-from dragoman.adapt.texts import Steps, last_name, texts_in
-from dragoman.adapt.turns import Turn
-from dragoman.adapt.vocabulary import SYSTEMS
+from dragoman.adapt.target import Target, target
 from dragoman.adapt.written import comment, written
 
 _VARIABLE = re.compile(r"(?<!\$)\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -36,7 +29,7 @@ class Adapted:
     """What `dragoman adapt` writes."""
 
     name: str
-    """The backend's name, which the files are called by: NAME.yaml, recorded/NAME.yaml, test_NAME.py."""
+    """The backend's name, by which the files are called: NAME.yaml, recorded/NAME.yaml, test_NAME.py."""
     model: str
     """What callers ask for."""
     yaml: str
@@ -48,54 +41,75 @@ class Adapted:
     """A test in Python that asks the recording."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """A request, taken apart."""
-
-    asked: Asked
-    sent: Sent | None
-    question: Question
-    in_query: bool
-    """The question stands in the URL."""
-    streaming: bool
-    """It asks for a stream."""
-
-
-def adapted(curl: str, sample: bytes | None = None, content_type: str | None = None, name: str | None = None) -> Adapted:
+def adapted(
+    curl: str, sample: bytes | None = None, content_type: str | None = None, name: str | None = None
+) -> Adapted:
     """The configuration for a curl command. `sample` is what the API answered to it. Raises CannotAdapt."""
-    return _adapted(curls.read(curl), sample, content_type, name)
+    return _adapted(read(curl), sample, content_type, name)
 
 
 def adapted_openapi(
-    document: str,
-    operation: str,
-    sample: bytes | None = None,
-    content_type: str | None = None,
-    name: str | None = None,
+    document: str, operation: str, sample: bytes | None = None, content_type: str | None = None, name: str | None = None
 ) -> Adapted:
     """The configuration for an operation of an OpenAPI 3 document, in JSON or YAML. Raises CannotAdapt."""
     described = openapi.read(document, operation)
-    given = (sample, content_type) if sample is not None else (described.sample, described.type)
+    given = (described.sample, described.type) if sample is None else (sample, content_type)
     return _adapted(described.asked, *given, name)
 
 
-def sample_request(curl: str, environment: Mapping[str, str]) -> tuple[str, str, dict[str, str], bytes]:
-    """Method, URL, headers and body of what the command sends, its variables filled in. Raises CannotAdapt."""
-    asked = curls.read(curl)
-    if asked.auth:
-        raise CannotAdapt("A command that signs its request cannot be called from here; give the answer by --sample.")
+def _adapted(asked: Asked, sample: bytes | None, type: str | None, name: str | None) -> Adapted:
+    name = name or named(asked.url)
+    request, secrets = understood(asked), Secrets(name)
+    seen = None if sample is None else read_sample(sample, type, request.streaming)
+    answered = _answered(seen, request)
+    where = target(asked.url, request.model, secrets)
+    made, model = _backend(request, where, answered, seen, secrets)
+    if really := backend.misnamed(seen, type):
+        made["assume_content_type"] = Guessed(really, "the answer came under another type")
+    text = secrets.without(written(_config(name, made, model)))
+    variables = tuple(dict.fromkeys(_VARIABLE.findall(text)))
+    head = "".join(f"# {comment(line)}\n" for line in _head(name, variables, secrets, asked))
+    public = _public(model) or name
+    if seen is None:
+        return Adapted(name, public, head + text, variables)
+    turns = [(who, secrets.without(plain(said), "(hidden)")) for who, said in request.turns]
+    told = test(name, public, turns, answered.text or "", seen.streamed)
+    return Adapted(name, public, head + text, variables, recording(request, where, seen, type, secrets), told)
 
-    def filled(text: str) -> str:
-        if unset := [name for name in variables_in(text) if name not in environment]:
-            raise CannotAdapt(f"The environment variable {unset[0]} is not set; set it, or give the answer by --sample.")
-        return re.sub("\ue000([^\ue001]*)\ue001", lambda match: environment[match[1]], text)
 
-    body = sent(asked)
-    query = urlencode([(filled(name), filled(value)) for name, value in asked.query])
-    headers = {name: filled(value) for name, value in kept(asked.headers, keep_login=True).items()}
-    if body:
-        headers["Content-Type"] = asked.header("content-type") or TYPES[body.format]
-    if asked.user:
-        headers["Authorization"] = _basic(*map(filled, asked.user))
-    url = quote(filled(asked.url), safe="/:@!$&'()*+,;=~-._%[]")
-    return asked.method, f"{url}?{query}" if query else url, headers, filled(asked.body or "").encode()
+def _answered(seen: Sample | None, request: Request) -> Answered:
+    heard = request.question.heard
+    if seen is None:
+        return unseen(request.streaming)
+    return streamed(seen, heard) if seen.streamed else whole(seen, heard)
+
+
+def _backend(
+    request: Request, where: Target, answered: Answered, seen: Sample | None, secrets: Secrets
+) -> tuple[dict[str, Any], str | None]:
+    """The backend's options, and the model that the request names."""
+    login = logged_in(request.asked, secrets)
+    if base := openai_base(where.url, request, login, seen):
+        return backend.speaking_openai(base, request, login, seen is not None), request.model
+    return backend.mapped(request, login, where, answered, secrets), request.model or where.model
+
+
+def _public(model: str | None) -> str | None:
+    """The name that callers ask for; None if the model is not known before it is served."""
+    return None if model is None or variables_in(model) else model
+
+
+def _config(name: str, made: dict[str, Any], model: str | None) -> dict[str, Any]:
+    public = _public(model)
+    entry: Any = {"backend": name, "model": plain(model)} if model and not public else name
+    return {"backends": {name: made}, "models": {public or name: entry}}
+
+
+def _head(name: str, variables: tuple[str, ...], secrets: Secrets, asked: Asked) -> Iterator[str]:
+    """What is said before the configuration."""
+    yield "Made by `dragoman adapt`. Look over what is guessed."
+    yield f"Serve it: dragoman serve {name}.yaml"
+    if variables:
+        told = [f"{name} ({secrets.about[name]})" if name in secrets.about else name for name in variables]
+        yield f"Set before: {', '.join(told)}"
+    yield from (f"Note: {remark}" for remark in asked.remarks)

@@ -9,7 +9,7 @@ from dragoman.adapt.guessed import Guessed
 from dragoman.adapt.parameters import Replacements
 from dragoman.adapt.question import Question, asking
 from dragoman.adapt.secrets import Secrets
-from dragoman.adapt.texts import Steps, Text, values_in
+from dragoman.adapt.texts import Steps, values_in
 from dragoman.adapt.turns import empty_histories
 
 STRUCTURE = frozenset({"$for", "$if", "$make", "$else"})
@@ -20,8 +20,8 @@ class Varying:
     """What is known of a call beside the request itself."""
 
     question: Question
-    session: Text | None
-    """The conversation's id in the answer."""
+    session: bool
+    """The answer brings the conversation's id."""
     whole: bool
     """There is a way to ask for a whole answer."""
     streamed: bool
@@ -49,15 +49,14 @@ _LEFT_OUT = _LeftOut()
 
 def replacements(value: Any, varying: Varying, secrets: Secrets) -> Replacements:
     """What stands in which place instead of what the command sent; the more certain before the less."""
-    known, session = varying.session is not None, varying.session.text if varying.session else None
     model = parameters.model_in(value)
     ways: list[Replacements] = [
-        _asked(varying.question, known),
+        _asked(varying.question, varying.session),
         parameters.secrets_in(value, secrets),
         {model[0]: "{{ model }}"} if model else {},
         parameters.systems_in(value),
         parameters.parameters_in(value),
-        parameters.sessions_in(value, session, known),
+        parameters.sessions_in(value, varying.session),
         parameters.users_in(value),
         parameters.fresh_in(value),
         parameters.passed_in(value),

@@ -57,8 +57,12 @@ def _ended(steps: Steps, said: dict[int, Any], last_text: int) -> tuple[bool, st
         return None
     if not early:
         return last is True, path_of(steps)
-    words = {**{word: FINISH.get(str(word).lower(), "stop") for word in (last,)}, **_USUAL}
-    return last is True, {"path": path_of(steps), "map": {str(word): meaning for word, meaning in words.items()}}
+    words = {**_USUAL, last: FINISH.get(str(last).lower(), "stop")}
+    return last is True, {"path": path_of(steps), "map": {_word(word): meaning for word, meaning in words.items()}}
+
+
+def _word(word: Any) -> str:
+    return str(word).lower() if word is True else str(word)
 
 
 _USUAL = {"stop": "stop", "length": "length", "max_tokens": "length"}

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from dragoman.adapt.asked import plain
+from dragoman.adapt.asked import literal, plain
 from dragoman.adapt.guessed import Guessed
 from dragoman.adapt.secrets import IN_BODY, Secrets
 from dragoman.adapt.texts import Steps, last_name, texts_in, value_at, values_in
@@ -132,20 +132,16 @@ def wants_stream(value: Any) -> bool:
     return any(True for _ in streams_in(value))
 
 
-def sessions_in(value: Any, answered: str | None, is_known: bool) -> Replacements:
-    """The conversation's id, where the answer carries one (`is_known`); `answered` is the one that it carried."""
-    made: Replacements = {}
-    for steps, inner in values_in(value):
-        if last_name(steps) not in SESSIONS or not isinstance(inner, str | None) or not steps:
-            continue
-        if not is_known:
-            why = "all calls share this conversation; `{{ uuid() }}` gives each its own"
-            made |= {steps: Guessed(inner, why)} if inner else {}
-        elif inner and inner == answered:
-            made[steps] = Guessed("{{ session or uuid() }}", "the API takes an id that is given to it")
-        else:
-            made[steps] = "{{ session }}"
-    return made
+def sessions_in(value: Any, known: bool) -> Replacements:
+    """The conversation's id. Where the answer carries one (`known`), it is the one of the call's conversation."""
+    why = (
+        "all calls share this conversation; with `session: {make: '{{ uuid() }}'}` and `{{ session }}` each has its own"
+    )
+    return {
+        steps: "{{ session }}" if known else Guessed(literal(inner or ""), why)
+        for steps, inner in values_in(value)
+        if steps and last_name(steps) in SESSIONS and (inner or known) and isinstance(inner, str | None)
+    }
 
 
 def users_in(value: Any) -> Replacements:

@@ -91,9 +91,7 @@ def asking(prompt: Text, question: Question, session: bool) -> str:
         between = _quoted(spoken["between"])
         turns = f"{{{{ turns | join_turns({words}, sep={between}) }}}}"
         return f"{spoken['before']}{turns}{spoken['between']}{spoken['bot']}:"
-    if session and question.history is None:
-        return "{{ last_user if new_turns | length == 1 else new_turns | join_turns }}"
-    completes = question.history is None and last_name(prompt.steps) in COMPLETIONS
+    completes = question.history is None and not session and last_name(prompt.steps) in COMPLETIONS
     return "{{ prompt }}" if completes else "{{ last_user }}"
 
 

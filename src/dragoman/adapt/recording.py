@@ -1,12 +1,14 @@
 """What is put beside a configuration: the sample as a recording, and a test that asks it."""
 
 import re
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
-from dragoman.adapt.asked import Asked, plain, without_marks
+from dragoman.adapt.asked import plain
+from dragoman.adapt.request import Request
 from dragoman.adapt.sample import Sample
 from dragoman.adapt.secrets import Secrets
-from dragoman.adapt.sent import TYPES, Sent
+from dragoman.adapt.sent import TYPES
+from dragoman.adapt.target import Target
 from dragoman.adapt.turns import Turn
 from dragoman.adapt.written import scalar, written
 
@@ -18,6 +20,7 @@ CONTENT = {
     "ndjson": "application/x-ndjson",
     "json-array": "application/json",
 }
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _PIECES = {"sse": re.compile(r".*?\n\n+|.+", re.DOTALL), "ndjson": re.compile(r"[^\n]*\n|.+")}
 
 _TEST = '''\
@@ -45,18 +48,19 @@ def test_{word}_answers_as_recorded():
 '''
 
 
-def recording(asked: Asked, sent: Sent | None, sample: Sample, type: str | None, secrets: Secrets) -> str:
+def recording(request: Request, target: Target, sample: Sample, type: str | None, secrets: Secrets) -> str:
     """The exchange as a file that `kind: replay` answers from, without its secrets."""
+    asked, sent = request.asked, request.sent
 
     def shown(text: str) -> str:
-        return secrets.without(plain(text), HIDDEN)
+        return secrets.without(_VARIABLE.sub(r"(\1)", plain(text)), HIDDEN)
 
     headers = {"content-type": sent.type or TYPES[sent.format]} if sent else {}
-    target = urlsplit(without_marks(asked.url)).path or "/"
-    query = urlencode([(name, shown(value)) for name, value in asked.query], safe="()${}")
-    request = {
+    path = shown(target.path)
+    query = urlencode([(name, shown(value)) for name, value in asked.query], safe="()")
+    told = {
         "method": asked.method,
-        "target": shown(f"{target}?{query}" if query else target),
+        "target": f"{path}?{query}" if query else path,
         "headers": {**headers, **({"authorization": HIDDEN} if secrets.names or secrets.about else {})},
         **({"body": shown(asked.body or "")} if sent else {}),
     }
@@ -65,7 +69,7 @@ def recording(asked: Asked, sent: Sent | None, sample: Sample, type: str | None,
     answer = {"status": 200, "headers": {"content-type": type or CONTENT[sample.kind]}}
     return (
         "# A recorded exchange; `kind: replay` answers from it.\n"
-        f"request:\n{written(request, 2)}answer:\n{written(answer, 2)}  body:\n{lines}  whole: true\n"
+        f"request:\n{written(told, 2)}answer:\n{written(answer, 2)}  body:\n{lines}  whole: true\n"
     )
 
 

@@ -13,6 +13,8 @@ from dragoman.adapt.sample import Event, Sample
 from dragoman.adapt.texts import Steps, last_name, name_of, path_of, texts_in, value_at, worded, words_of
 from dragoman.adapt.vocabulary import BROAD, EVENT_NAMES, FAILED, LAST, REASONS
 
+UNNAMED = "message"
+"""What a server-sent event is called that has no name."""
 MOST_TRACKS = 100
 """Places that are looked at closely."""
 
@@ -69,24 +71,24 @@ def _plain(sample: Sample) -> Answered:
     if all(isinstance(event.value, str) for event in sample.events):
         text = "".join(event.value for event in sample.events)
         return Answered(None, {"framing": sample.kind, "text": "@"}, text)
-    names = dict.fromkeys(event.name for event in sample.events if event.name)
-    if len(names) < 2:
+    names = [event.name or UNNAMED for event in sample.events]
+    if len(set(names)) < 2:
         return Answered(
             None, {"framing": sample.kind, "format": "text"}, "".join(event.text for event in sample.events)
         )
-    track = max((_track_of_name(sample, name) for name in names), key=lambda track: len(track.whole))
-    told = _events(sample.events, [event.name for event in sample.events], track)
+    track = max((_track_of_name(sample, names, name) for name in {*names}), key=lambda track: len(track.whole))
+    told = _events(sample.events, names, track)
     return Answered(None, {"framing": sample.kind, "format": "text", "events": told}, track.whole)
 
 
-def _track_of_name(sample: Sample, name: str) -> _Track:
-    return _Track(name, (), {n: event.text for n, event in enumerate(sample.events) if event.name == name})
+def _track_of_name(sample: Sample, names: list[str], name: str) -> _Track:
+    return _Track(name, (), {n: event.text for n, event in enumerate(sample.events) if names[n] == name})
 
 
 def _named(events: tuple[Event, ...]) -> tuple[list[str], str | None]:
     """Each event's name, and the path of the names where they stand in the JSON."""
     if len({event.name for event in events}) > 1:
-        return [event.name for event in events], None
+        return [event.name or UNNAMED for event in events], None
     for key in EVENT_NAMES:
         names = [event.value.get(key) if isinstance(event.value, dict) else None for event in events]
         kinds = {name for name in names if name is not None}

@@ -14,6 +14,7 @@ ACTIONS = words(
     "predictions stream converse-stream invoke-with-response-stream versions messages completion"
 )
 """What may stand behind a model in a path."""
+SAFE = "/:@!$&'()*+,;=~-._"
 
 _PLACEHOLDER = re.compile(
     r"\{\{\s*(\w[\w .-]*?)\s*\}\}|\{(\w[\w -]*)\}|<([\w -]+)>|\b(YOUR[_-][A-Z0-9_-]+|[A-Z][A-Z0-9]*_[A-Z0-9_]+)\b"
@@ -28,6 +29,8 @@ class Target:
 
     url: str
     model: str | None
+    path: str
+    """What is asked for when the model is this one, percent-encoded."""
 
 
 def target(url: str, model: str | None, secrets: Secrets) -> Target:
@@ -36,11 +39,14 @@ def target(url: str, model: str | None, secrets: Secrets) -> Target:
     host, slash, path = rest.partition("/")
     path = "/".join(_segment(part, secrets) for part in f"{slash}{path}".split("/"))
     place = _place_of(model, path) or _model_in(path)
+    origin = f"{literal(scheme)}{slashes}{literal(host)}"
     if place is None:
-        return Target(f"{literal(scheme)}{slashes}{literal(host)}{literal(path)}", None)
+        return Target(origin + literal(path), None, quote(path, safe=SAFE + "%\ue000\ue001") or "/")
     start, end = place
-    url = f"{literal(scheme)}{slashes}{literal(host)}{literal(path[:start])}{{{{ model }}}}{literal(path[end:])}"
-    return Target(url, unquote(path[start:end]))
+    found = unquote(path[start:end])
+    url = f"{origin}{literal(path[:start])}{{{{ model }}}}{literal(path[end:])}"
+    before, after = (quote(part, safe=SAFE + "%\ue000\ue001") for part in (path[:start], path[end:]))
+    return Target(url, found, before + quote(found, safe=SAFE) + after)
 
 
 def _place_of(model: str | None, path: str) -> tuple[int, int] | None:

@@ -100,7 +100,7 @@ SYSTEMS = words(
 MODELS = words("model model_id model_name modelid modelname engine deployment deployment_name model_version_id")
 PARAMETERS = {
     "temperature": words("temperature temp"),
-    "top_p": words("top_p topp nucleus p"),
+    "top_p": words("top_p topp nucleus"),
     "max_tokens": words(
         "max_tokens max_output_tokens max_new_tokens num_predict max_tokens_to_sample max_length max_completion_tokens "
         "n_predict max_token_count max_gen_len maxtokens output_tokens max_response_tokens max_generated_tokens "

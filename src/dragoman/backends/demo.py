@@ -174,7 +174,7 @@ class _Server(uvicorn.Server):
 class Demo(BaseModel):
     """`kind: demo`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     kind: Literal["demo"]
 

@@ -56,7 +56,7 @@ def _takes_what_there_is(function: Any) -> Any:
 class Pacing(BaseModel):
     """How the answer is streamed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     pace: PerSecond | None = None
     """A typing effect: at most so many pieces a second, such as `40/s`."""
@@ -65,7 +65,7 @@ class Pacing(BaseModel):
 class Python(BaseModel):
     """`kind: python`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     kind: Literal["python"]
     target: Annotated[ImportString[Any], AfterValidator(_takes_what_there_is)]

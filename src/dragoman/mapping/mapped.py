@@ -48,6 +48,8 @@ class Mapped(Reach, Parts):
             raise ValueError("needs `text` in `stream`, the path of the text in each event")
         if self.poll and (self.stream.framing or self.response is None or self.response.format == "text"):
             raise ValueError("`poll` goes with a `response` in JSON, and without `stream.framing`")
+        if self.session and not (self.session.create or self.session.make or self._says_session):
+            raise ValueError("`session` needs the id's path (`response.session`), or `create`, or `make`")
         return self
 
     @model_validator(mode="after")
@@ -78,6 +80,10 @@ class Mapped(Reach, Parts):
             if url and not is_expression(url) and origin_of(url) != origin_of(self.url):
                 raise ValueError(f"the url of `{place}` must be at the backend's own origin, {origin_of(self.url)}")
         return self
+
+    @property
+    def _says_session(self) -> bool:
+        return bool((self.response and self.response.session) or self.stream.session)
 
     @property
     def forgotten(self) -> str | None:

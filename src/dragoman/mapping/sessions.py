@@ -9,14 +9,15 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
 from dragoman.call import Call, Chunk
 from dragoman.completion import merged
 from dragoman.errors import (
     InvalidRequest,
+    MemoryDown,
     Unreachable,
     UpstreamBadResponse,
     UpstreamBusy,
@@ -30,10 +31,10 @@ from dragoman.json import dumped, loaded
 from dragoman.logs import log
 from dragoman.mapping.readings import text_in
 from dragoman.mapping.requests import Asking, Sender
-from dragoman.mapping.variables import INSTRUCTIONS, as_text, system, turns, variables
+from dragoman.mapping.variables import INSTRUCTIONS, NAMES, as_text, system, turns, variables
 from dragoman.paths import Path, found
 from dragoman.reach import origin_of
-from dragoman.storage import MemoryDown
+from dragoman.templates import Text, checked
 from dragoman.units import Seconds
 from dragoman.upstream import Upstream
 from dragoman.wire.chat import ChatRequest, text_of
@@ -62,13 +63,21 @@ class SessionOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     create: Create | None = None
-    """The call that begins a conversation; without it, the first answer brings the id (`response.session`)."""
+    """The call that begins a conversation. Without it and `make`, an answer brings the id (`response.session`)."""
+    make: Annotated[str, AfterValidator(lambda template: checked(template, NAMES))] | None = None
+    """A template of the id, for a backend that takes whatever it is given: `"{{ uuid() }}"`."""
     history: Literal["replay", "summary", "none"] = "replay"
     """What a new conversation is told of what was said before it: everything, a shortened text, or nothing."""
     forgotten: Path | None = None
     """Truthy in an answer: the backend no longer knows the conversation. A status of 404 or 410 says so, too."""
     ttl: Seconds = 3600.0
     """How long a conversation is remembered after its last answer."""
+
+    @model_validator(mode="after")
+    def _begins_one_way(self) -> Self:
+        if self.create and self.make:
+            raise ValueError("`create` and `make` both say where the id comes from; keep one of them")
+        return self
 
 
 @dataclass
@@ -116,7 +125,8 @@ class Sessions:
         self._options, self._upstream, self._memory, self._backend = options, upstream, ground.memory, ground.name
         create = options.create
         self._create = Sender(create, origin_of(create.url), key="session.create") if create else None
-        self._id = found(create.id) if create else None
+        self._id = found(create.id if create else "id")
+        self._make = Text(options.make, NAMES, "session.make") if options.make else None
         self._told = bool(names & {"system", "messages", "dialog", "prompt"})
         """Whether the request says by itself what the system says."""
 
@@ -157,7 +167,7 @@ class Sessions:
     async def _anew(self, call: Call) -> Talk:
         """A new conversation, told of the history as configured."""
         request = self._with_history(call.request)
-        id = await self._created(request) if self._create else None
+        id = await self._begun(request)
         said = turns(request)
         instructions = None if self._told else system(request)
         values = {"session": id, "new_turns": said, "last_user": as_text(instructions, said)}
@@ -192,11 +202,15 @@ class Sessions:
         whose = [self._backend, call.key.id, call.request.model, *said]
         return f"session:{sha256(dumped(whose)).hexdigest()}"
 
-    async def _created(self, request: ChatRequest) -> str:
-        assert self._create is not None
-        assert self._id is not None
+    async def _begun(self, request: ChatRequest) -> str | None:
+        """The id of a new conversation; None if its first answer brings it."""
+        if self._make:
+            return self._make.filled(variables(request, self._make.names)) or None
+        return await self._created(self._create, request) if self._create else None
+
+    async def _created(self, create: Sender, request: ChatRequest) -> str:
         async with AsyncExitStack() as once:
-            answer = await self._upstream.send(once, self._create.made(variables(request, self._create.names)))
+            answer = await self._upstream.send(once, create.made(variables(request, create.names)))
             body = await answer.whole()
         try:
             id = text_in(self._id(loaded(body)))

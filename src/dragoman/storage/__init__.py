@@ -5,8 +5,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib import import_module
 from typing import Protocol
 
-from dragoman.errors import ConfigError
+from dragoman.errors import ConfigError, MemoryDown
 from dragoman.storage.memory import InProcess
+
+__all__ = ["Memory", "MemoryDown", "opened"]
 
 LIMIT = 100_000
 REDIS = ("redis://", "rediss://", "unix://")
@@ -30,10 +32,6 @@ class Memory(Protocol):
     async def drop(self, key: str) -> None:
         """Forgets a value."""
         ...
-
-
-class MemoryDown(Exception):
-    """The memory cannot be reached. The message is for the log."""
 
 
 def opened(url: str | None, limit: int = LIMIT) -> AbstractAsyncContextManager[Memory]:

@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any, Self
 
-from dragoman.errors import ConfigError
-from dragoman.storage import MemoryDown
+from dragoman.errors import ConfigError, MemoryDown
 
 try:
     from redis.asyncio import BlockingConnectionPool

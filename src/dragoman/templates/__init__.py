@@ -23,7 +23,7 @@ MOST_ITEMS = 100_000
 
 _ENVIRONMENT = minijinja.Environment(fuel=FUEL, keep_trailing_newline=True, filters=FILTERS)
 for _name, _function in FUNCTIONS.items():
-    _ENVIRONMENT.add_function(_name, _function)
+    _ENVIRONMENT.add_global(_name, _function)
 _ALWAYS = frozenset({"omit", "range", "dict", "namespace", *FUNCTIONS})
 _ONE_EXPRESSION = re.compile(r"\s*\{\{((?:(?!\{\{|\}\}).)*)\}\}\s*", re.DOTALL)
 _PLAIN = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[\d+\])*", re.ASCII)
