@@ -104,7 +104,7 @@ def schema() -> dict[str, Any]:
     entries = root["properties"]["backends"]["patternProperties"]
     for pattern, entry in entries.items():
         entries[pattern] = {"anyOf": [known, entry]}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "dragoman", **root}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **root, "title": "dragoman"}
 
 
 def hand_down(file: str | Path | None, log_level: str, record: Path | None = None) -> None:

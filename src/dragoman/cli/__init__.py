@@ -1,25 +1,22 @@
-"""The command line: `dragoman serve` and `dragoman check`."""
+"""The command line."""
 
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import orjson
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from dragoman.config import DEFAULT_FILE, Config, hand_down
+from dragoman.cli.presets import presets
+from dragoman.cli.showing import CANNOT_RUN, FOUND_WRONG, out, show_models, stop
+from dragoman.cli.trying import show_trial
+from dragoman.config import DEFAULT_FILE, Config, hand_down, schema
 from dragoman.errors import ConfigError
-from dragoman.ground import Backend
 from dragoman.logs import written
 from dragoman.server import bound, serve
 from dragoman.version import __version__
 
-FOUND_WRONG = 1
-CANNOT_RUN = 2
 LEVELS = ("debug", "info", "warning", "error")
 
 cli = typer.Typer(
@@ -29,9 +26,6 @@ cli = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-
 File = Annotated[Path | None, typer.Argument(help="The configuration, a YAML file.", show_default=False)]
 
 
@@ -58,6 +52,9 @@ def serve_command(
     workers: Annotated[int, typer.Option(help="How many processes share the port.", min=1, max=256)] = 1,
     reload: Annotated[bool, typer.Option("--reload", help="Start anew when a .py or .yaml file changes.")] = False,
     log_level: Annotated[str, typer.Option(help="debug shows raw requests. One of: " + ", ".join(LEVELS))] = "info",
+    record: Annotated[
+        Path | None, typer.Option(help="A folder for what backends are asked and answer.", show_default=False)
+    ] = None,
 ) -> None:
     """Serve a configuration, or the built-in demo.
 
@@ -67,38 +64,72 @@ def serve_command(
       dragoman serve my.yaml --port 9000
       dragoman serve my.yaml --host 0.0.0.0 --workers 4
       dragoman serve my.yaml --log-level debug
+      dragoman serve my.yaml --record recorded
     """
     if log_level not in LEVELS:
-        _stop(f"--log-level: there is no level {log_level!r}; use one of {', '.join(LEVELS)}")
+        stop(f"--log-level: there is no level {log_level!r}; use one of {', '.join(LEVELS)}")
     if workers > 1 and reload:
-        _stop("--reload works with one worker only")
+        stop("--reload works with one worker only")
     _find_modules_here()
     file = file or (Path(DEFAULT_FILE) if Path(DEFAULT_FILE).exists() else None)
     config = _read(file, CANNOT_RUN)
     try:
         listening = bound(host, port)
     except OSError as error:
-        _stop(f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}; choose another with --port")
+        stop(f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}; choose another with --port")
     written(log_level)
-    hand_down(file, log_level)
+    hand_down(file, log_level, record)
     _announce(config, host, listening.getsockname()[1])
-    serve(config, listening, workers, reload)
+    serve(config, listening, workers, reload, record)
 
 
 @cli.command("check")
-def check_command(file: Annotated[Path, typer.Argument(help="The configuration, a YAML file.")]) -> None:
+def check_command(
+    file: Annotated[Path, typer.Argument(help="The configuration, a YAML file.")],
+    question: Annotated[
+        str | None, typer.Option("--try", help="Ask this, and show the call step by step.", show_default=False)
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Which model to ask; the first by default.")] = None,
+    stream: Annotated[bool, typer.Option("--stream", help="Ask for a stream.")] = False,
+) -> None:
     """Check a configuration, and show what each model resolves to.
 
+    With --try one real call is made, and shown: what was sent, what came, and what each path found in it.
     Ends with 0 if all is well, with 1 if something is wrong, and with 2 if the file cannot be read.
 
-    [bold]Example[/bold]
+    [bold]Examples[/bold]
 
       dragoman check my.yaml
+      dragoman check my.yaml --try "Hello" --model corp-chat --stream
     """
     _find_modules_here()
     if not file.is_file():
-        _stop(f"{file}: there is no such file")
-    _show(_read(file, FOUND_WRONG))
+        stop(f"{file}: there is no such file")
+    config = _read(file, FOUND_WRONG)
+    show_models(config)
+    if question is None:
+        return
+    chosen = model or next(iter(config.models))
+    if chosen not in config.models:
+        stop(f"--model: no model is named {chosen!r}; there are {', '.join(config.models)}")
+    if not show_trial(config, chosen, question, stream):
+        raise typer.Exit(FOUND_WRONG)
+
+
+@cli.command("schema")
+def schema_command() -> None:
+    """Print the JSON Schema of the configuration, for editors.
+
+    [bold]Example[/bold]
+
+      dragoman schema > dragoman.schema.json
+
+    and as the first line of the YAML: # yaml-language-server: $schema=dragoman.schema.json
+    """
+    sys.stdout.write(orjson.dumps(schema(), option=orjson.OPT_INDENT_2).decode() + "\n")
+
+
+cli.add_typer(presets)
 
 
 def _find_modules_here() -> None:
@@ -110,12 +141,7 @@ def _read(file: Path | None, status: int) -> Config:
     try:
         return Config.read(file) if file else Config.demo()
     except ConfigError as error:
-        _stop(str(error), status)
-
-
-def _stop(message: str, status: int = CANNOT_RUN) -> NoReturn:
-    err.print(message, style="red", markup=False)
-    raise typer.Exit(status)
+        stop(str(error), status)
 
 
 def _announce(config: Config, host: str, port: int) -> None:
@@ -128,27 +154,6 @@ def _announce(config: Config, host: str, port: int) -> None:
     question = {"model": model, "messages": [{"role": "user", "content": "Hello!"}]}
     body = orjson.dumps(question).decode().replace("'", "'\\''")
     out.print(f"[bold]dragoman {__version__}[/bold] listens on [bold]{address}[/bold]  (OpenAI base URL: {address}/v1)")
-    _show(config)
+    show_models(config)
     out.print("\nTry it:\n")
     out.print(f"curl {address}/v1/chat/completions -H 'Content-Type: application/json' -d '{body}'\n", markup=False)
-
-
-def _show(config: Config) -> None:
-    table = Table("model", "backend", "kind", "answers from", "streams", box=None, pad_edge=False)
-    for name, model in config.models.items():
-        backend = config.backends[model.backend]
-        cells = (name, model.backend, backend.kind, _origin(backend), _streams(backend))
-        table.add_row(*(Text(cell) for cell in cells))
-    out.print(table)
-
-
-def _origin(backend: Backend) -> str:
-    target = getattr(backend, "target", None)
-    if target is not None:
-        return f"{getattr(target, '__module__', '?')}:{getattr(target, '__qualname__', target)}"
-    return str(getattr(backend, "url", "this process, /demo/chatting"))
-
-
-def _streams(backend: Backend) -> str:
-    how = "native" if "stream" in backend.native else "emulated"
-    return f"{how}, {backend.pace:g}/s" if backend.pace else how

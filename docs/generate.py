@@ -1,0 +1,171 @@
+"""Writes what the documentation says of options and presets from the source: `.venv/bin/python docs/generate.py`.
+
+Between `<!-- options: NAME -->` and `<!-- end -->` stands the table of the options that a model in
+`dragoman schema` has; each file in `presets/` is one preset.
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dragoman.config import Config
+from dragoman.preset import names, preset, source
+
+DOCS = Path(__file__).parent
+TABLE = re.compile(r"(<!-- options: ([\w, -]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+SCHEMA = Config.model_json_schema()
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """Every page that is written, or has a part that is, with what should stand there."""
+    for file in sorted(DOCS.glob("*.md")):
+        text = file.read_text()
+        if TABLE.search(text):
+            yield file, TABLE.sub(_filled, text)
+    yield DOCS / "presets.md", _index()
+    for name in names():
+        yield DOCS / "presets" / f"{name}.md", _page(name)
+
+
+def _filled(match: re.Match[str]) -> str:
+    """`NAME`, or `NAME without KEY, KEY`."""
+    model, _, without = match[2].partition(" without ")
+    return f"{match[1]}\n{_table(model, set(without.split(', ')))}\n{match[3]}"
+
+
+def _table(model: str, without: set[str]) -> str:
+    schema = SCHEMA["$defs"][model]
+    required = schema.get("required", ())
+    rows = [
+        f"| `{key}` | {_type(option)} | {_default(key, option, required)} | {_text(option)} |"
+        for key, option in schema["properties"].items()
+        if key not in without
+    ]
+    return "\n".join(["| key | takes | default | is |", "|---|---|---|---|", *rows, ""])
+
+
+def _text(option: dict[str, Any]) -> str:
+    return re.sub(r"\s+", " ", option.get("description", "")).replace("|", "\\|")
+
+
+def _default(key: str, option: dict[str, Any], required: list[str]) -> str:
+    if key in required:
+        return "required"
+    default = option.get("default")
+    return "" if default in (None, "", [], {}) or isinstance(default, dict) else f"`{_plain(default)}`"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _type(option: dict[str, Any]) -> str:
+    """What a key takes, in a few words."""
+    if "$ref" in option:
+        return f"`{{{', '.join(_keys(option['$ref']))}}}`"
+    if "discriminator" in option:
+        kinds = option["discriminator"]["mapping"]
+        return "`kind`: " + ", ".join(f"`{kind}`" for kind in kinds)
+    if "anyOf" in option:
+        kinds = [_type(branch) for branch in option["anyOf"] if branch.get("type") != "null"]
+        return " or ".join(dict.fromkeys(kinds))
+    if "enum" in option:
+        return ", ".join(f"`{word}`" for word in option["enum"])
+    if "const" in option:
+        return f"`{option['const']}`"
+    named = {"string": "text", "integer": "number", "number": "number", "boolean": "true or false", "array": "list"}
+    return named.get(option.get("type", ""), "mapping" if option.get("type") == "object" else "anything")
+
+
+def _keys(ref: str) -> list[str]:
+    definition = SCHEMA["$defs"][ref.rpartition("/")[2]]
+    return list(definition.get("properties", ())) or [str(definition.get("title", "…"))]
+
+
+def _index() -> str:
+    rows = [f"| [`{name}`](presets/{name}.md) | {preset(name).about} | {_takes(name)} |" for name in names()]
+    return f"""# Presets
+
+Chat APIs that dragoman knows by name. A preset is YAML and nothing else: `dragoman presets show NAME` prints one to copy and change, and every key that a preset does not take itself is put over what it says.
+
+```yaml
+backends:
+  local: {{preset: ollama, url: "http://127.0.0.1:11434", timeout: {{first: 2m}}}}
+models:
+  llama: {{backend: local, model: llama3.2}}
+```
+
+| preset | is | takes |
+|---|---|---|
+{chr(10).join(rows)}
+"""
+
+
+def _takes(name: str) -> str:
+    return ", ".join(
+        f"`{key}`" if parameter.default is None and not parameter.optional else f"`{key}` (optional)"
+        for key, parameter in preset(name).takes.items()
+    )
+
+
+def _page(name: str) -> str:
+    known = preset(name)
+    takes = [
+        f"| `{key}` | {parameter.about} | {_given(parameter.default, parameter.optional)} |"
+        for key, parameter in known.takes.items()
+    ]
+    required = [
+        f'{key}: "${{{name.upper()}_{key.upper()}}}"' if parameter.secret else f"{key}: …"
+        for key, parameter in known.takes.items()
+        if parameter.default is None and not parameter.optional
+    ]
+    return f"""# {name}
+
+{known.about}. It follows <{known.docs}>.
+
+```yaml
+backends:
+  {name}: {{{", ".join([f"preset: {name}", *required])}}}
+models:
+  my-model: {{backend: {name}, model: …}}
+```
+
+| takes | is | default |
+|---|---|---|
+{chr(10).join(takes)}
+
+{known.notes.strip()}
+
+## What it says
+
+```yaml
+{source(name).strip()}
+```
+"""
+
+
+def _given(default: Any, optional: bool) -> str:
+    return "none" if default is None and optional else "required" if default is None else f"`{default}`"
+
+
+def main() -> int:
+    """Writes the pages; with `--check` it only says which are old."""
+    old = [(file, text) for file, text in pages() if not file.exists() or file.read_text() != text]
+    strays = {file for file in (DOCS / "presets").glob("*.md") if file.stem not in names()}
+    for file, text in old:
+        if "--check" not in sys.argv:
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text)
+    for file in strays:
+        if "--check" not in sys.argv:
+            file.unlink()
+    sys.stderr.writelines(f"{file.name} is old\n" for file in [*(file for file, _ in old), *strays])
+    return int(bool(old or strays) and "--check" in sys.argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""How the commands speak to whoever runs them."""
+
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dragoman.config import Config
+from dragoman.ground import Backend
+
+FOUND_WRONG = 1
+CANNOT_RUN = 2
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def stop(message: str, status: int = CANNOT_RUN) -> NoReturn:
+    """Ends the command with a message."""
+    err.print(message, style="red", markup=False)
+    raise typer.Exit(status)
+
+
+def show_models(config: Config) -> None:
+    """What each model resolves to."""
+    table = Table("model", "backend", "kind", "answers from", "streams", box=None, pad_edge=False)
+    for name, model in config.models.items():
+        backend = config.backends[model.backend]
+        cells = (name, model.backend, backend.kind, _origin(backend), _streams(backend))
+        table.add_row(*(Text(cell) for cell in cells))
+    out.print(table)
+
+
+def _origin(backend: Backend) -> str:
+    target = getattr(backend, "target", None)
+    if target is not None:
+        return f"{getattr(target, '__module__', '?')}:{getattr(target, '__qualname__', target)}"
+    return str(getattr(backend, "url", None) or getattr(backend, "files", "this process, /demo/chatting"))
+
+
+def _streams(backend: Backend) -> str:
+    how = "native" if "stream" in backend.native else "emulated"
+    return f"{how}, {backend.pace:g}/s" if backend.pace else how
