@@ -40,7 +40,7 @@ def _table(model: str, without: set[str]) -> str:
     required = schema.get("required", ())
     rows = [
         f"| `{key}` | {_type(option)} | {_default(key, option, required)} | {_text(option)} |"
-        for key, option in schema["properties"].items()
+        for key, option in sorted(schema["properties"].items(), key=lambda item: item[0] not in required)
         if key not in without
     ]
     return "\n".join(["| key | takes | default | is |", "|---|---|---|---|", *rows, ""])
@@ -54,13 +54,22 @@ def _default(key: str, option: dict[str, Any], required: list[str]) -> str:
     if key in required:
         return "required"
     default = option.get("default")
-    return "" if default in (None, "", [], {}) or isinstance(default, dict) else f"`{_plain(default)}`"
+    if default in (None, "", [], {}) or isinstance(default, dict) or "\n" in str(default):
+        return ""
+    return f"`{_plain(default, option.get('examples', ['']))}`"
 
 
-def _plain(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _plain(value: Any, examples: list[str]) -> str:
+    match examples[0], value:
+        case _, bool():
+            return str(value).lower()
+        case "20s", _:
+            return f"{value:g}s"
+        case "8MiB", _:
+            return f"{value >> 20}MiB" if value >= 1 << 20 else f"{value >> 10}KiB"
+        case _, float():
+            return f"{value:g}"
+    return str(value)
 
 
 def _type(option: dict[str, Any]) -> str:
@@ -73,6 +82,8 @@ def _type(option: dict[str, Any]) -> str:
     if "anyOf" in option:
         kinds = [_type(branch) for branch in option["anyOf"] if branch.get("type") != "null"]
         return " or ".join(dict.fromkeys(kinds))
+    if "examples" in option:
+        return f"such as `{option['examples'][0]}`"
     if "enum" in option:
         return ", ".join(f"`{word}`" for word in option["enum"])
     if "const" in option:

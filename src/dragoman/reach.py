@@ -129,7 +129,9 @@ class Reach(BaseModel):
     headers: dict[HeaderName, HeaderText] = {}
     """Sent with every request."""
     timeout: Timeouts = Timeouts()
+    """How long it may take."""
     tls: TLS | None = None
+    """How both sides prove who they are; by default the system's authorities are trusted."""
     concurrency: Annotated[int, Field(ge=1)] = 1000
     """Calls that may be open at once; one more is answered 503."""
     max_answer: Bytes = 10 * 1024 * 1024

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 
 _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _BYTES = {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
@@ -36,6 +36,10 @@ def rate(value: object) -> float:
     return _quantity(text, {"": 1.0}, "40/s")
 
 
-Seconds = Annotated[float, BeforeValidator(seconds)]
-Bytes = Annotated[int, BeforeValidator(size)]
-PerSecond = Annotated[float, BeforeValidator(rate)]
+def _written(example: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": ["number", "string"], "examples": [example]})
+
+
+Seconds = Annotated[float, BeforeValidator(seconds), _written("20s")]
+Bytes = Annotated[int, BeforeValidator(size), _written("8MiB")]
+PerSecond = Annotated[float, BeforeValidator(rate), _written("40/s")]

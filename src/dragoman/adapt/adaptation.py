@@ -12,7 +12,7 @@ from dragoman.adapt.compatible import openai_base
 from dragoman.adapt.curl import read
 from dragoman.adapt.guessed import Guessed
 from dragoman.adapt.host import named
-from dragoman.adapt.recording import recording, test
+from dragoman.adapt.recording import HIDDEN, recording, test
 from dragoman.adapt.request import Request, understood
 from dragoman.adapt.sample import Sample
 from dragoman.adapt.sample import read as read_sample
@@ -66,14 +66,14 @@ def _adapted(asked: Asked, sample: bytes | None, type: str | None, name: str | N
     made, model = _backend(request, where, answered, seen, secrets)
     if really := backend.misnamed(seen, type):
         made["assume_content_type"] = Guessed(really, "the answer came under another type")
-    text = secrets.without(written(_config(name, made, model)))
+    text = written(secrets.without(_config(name, made, model)))
     variables = tuple(dict.fromkeys(_VARIABLE.findall(text)))
     head = "".join(f"# {comment(line)}\n" for line in _head(name, variables, secrets, asked))
     public = _public(model) or name
     if seen is None:
         return Adapted(name, public, head + text, variables)
-    turns = [(who, secrets.without(plain(said), "(hidden)")) for who, said in request.turns]
-    told = test(name, public, turns, answered.text or "", seen.streamed)
+    turns = [(who, secrets.without(plain(said), HIDDEN)) for who, said in request.turns]
+    told = test(name, public, turns, secrets.without(answered.text or "", HIDDEN), seen.streamed)
     return Adapted(name, public, head + text, variables, recording(request, where, seen, type, secrets), told)
 
 

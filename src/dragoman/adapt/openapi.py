@@ -8,9 +8,8 @@ from urllib.parse import quote, urlencode
 
 import yaml
 
-from dragoman.adapt.asked import LONGEST, Asked, CannotAdapt, variable
+from dragoman.adapt.asked import LONGEST, Asked, CannotAdapt
 from dragoman.adapt.examples import Schemas
-from dragoman.adapt.texts import name_of
 from dragoman.json import dumped
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -35,10 +34,10 @@ def read(document: str, operation: str) -> Described:
     found = operations.get(operation)
     if found is None:
         raise CannotAdapt(_unknown(operation, list(operations)))
-    method, path, node, shared = found
+    node, shared = found[2:]
     schemas = Schemas(root)
     parameters = [schemas.resolved(parameter) for parameter in (*shared, *_list(node.get("parameters")))]
-    asked = _asked(root, schemas, (method, path, node), [one for one in parameters if isinstance(one, dict)])
+    asked = _asked(root, schemas, found, [one for one in parameters if isinstance(one, dict)])
     return Described(asked, *_answer(schemas, node))
 
 
@@ -82,8 +81,8 @@ def _unknown(operation: str, known: list[str]) -> str:
     )
 
 
-def _asked(root: Node, schemas: Schemas, operation: Operation | Any, parameters: list[Node]) -> Asked:
-    method, path, node = operation
+def _asked(root: Node, schemas: Schemas, operation: Operation, parameters: list[Node]) -> Asked:
+    method, path, node, _ = operation
     if method not in ("GET", "POST", "PUT"):
         raise CannotAdapt(f"The operation asks by {method}; a chat API is asked by GET, POST or PUT.")
     type, body = _body(schemas, node)
@@ -150,28 +149,26 @@ def _answer(schemas: Schemas, node: Node) -> tuple[bytes | None, str | None]:
 
 def _login(root: Node, schemas: Schemas, node: Node) -> tuple[list[tuple[str, str, str]], Node | None]:
     """Headers and parameters that log in, and what `auth` is where they do not tell it."""
-    wanted = next(iter(_list(node.get("security", root.get("security")))), {})
+    wanted = _dict(next(iter(_list(node.get("security", root.get("security")))), None))
     known = _dict(_dict(root.get("components")).get("securitySchemes"))
     more: list[tuple[str, str, str]] = []
-    for name in _dict(wanted):
+    for name in wanted:
         scheme = _dict(schemas.resolved(known.get(name)))
-        kind, place = scheme.get("type"), str(scheme.get("in"))
         token_url = _dict(_dict(scheme.get("flows")).get("clientCredentials")).get("tokenUrl")
-        if kind == "http":
-            word = "Basic" if str(scheme.get("scheme")).lower() == "basic" else "Bearer"
-            more.append(("header", "Authorization", f"{word} {name_of(name)}"))
-        elif kind == "apiKey":
-            more.append(
-                ("header", "Cookie", f"{scheme.get('name')}={name}")
-                if place == "cookie"
-                else (place, str(scheme.get("name")), name)
-            )
-        elif kind == "oauth2" and isinstance(token_url, str):
-            secrets = {key: variable(key.upper()) for key in ("client_id", "client_secret")}
+        if isinstance(token_url, str):
+            secrets = {key: f"${{{key.upper()}}}" for key in ("client_id", "client_secret")}
             return more, {"kind": "oauth2", "token_url": token_url, **secrets}
-        elif kind in ("oauth2", "openIdConnect"):
-            more.append(("header", "Authorization", f"Bearer {name}"))
+        more.append(_key(scheme, f"<{name} of the document>"))
     return more, None
+
+
+def _key(scheme: Node, secret: str) -> tuple[str, str, str]:
+    """Where a secret stands: in a header or in the query, its name, its value."""
+    named, place = str(scheme.get("name")), str(scheme.get("in"))
+    if scheme.get("type") == "apiKey":
+        return ("header", "Cookie", f"{named}={secret}") if place == "cookie" else (place, named, secret)
+    basic = str(scheme.get("scheme")).lower() == "basic"
+    return "header", "Authorization", f"{'Basic' if basic else 'Bearer'} {secret}"
 
 
 def _dict(value: Any) -> Node:

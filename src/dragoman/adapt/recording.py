@@ -1,17 +1,20 @@
 """What is put beside a configuration: the sample as a recording, and a test that asks it."""
 
 import re
+from typing import Any
 from urllib.parse import urlencode
 
-from dragoman.adapt.asked import plain
 from dragoman.adapt.request import Request
 from dragoman.adapt.sample import Sample
-from dragoman.adapt.secrets import Secrets
-from dragoman.adapt.sent import TYPES
+from dragoman.adapt.secrets import IN_BODY, Secrets, is_secret
+from dragoman.adapt.sent import TYPES, Sent
 from dragoman.adapt.target import Target
+from dragoman.adapt.texts import Steps, last_name, texts_in
 from dragoman.adapt.turns import Turn
 from dragoman.adapt.written import scalar, written
+from dragoman.json import dumped
 
+HEADING = "# A recorded exchange; `kind: replay` answers from it.\n"
 HIDDEN = "(hidden)"
 CONTENT = {
     "json": "application/json",
@@ -20,7 +23,7 @@ CONTENT = {
     "ndjson": "application/x-ndjson",
     "json-array": "application/json",
 }
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_MARK = re.compile("\ue000([^\ue001]*)\ue001")
 _PIECES = {"sse": re.compile(r".*?\n\n+|.+", re.DOTALL), "ndjson": re.compile(r"[^\n]*\n|.+")}
 
 _TEST = '''\
@@ -50,27 +53,42 @@ def test_{word}_answers_as_recorded():
 
 def recording(request: Request, target: Target, sample: Sample, type: str | None, secrets: Secrets) -> str:
     """The exchange as a file that `kind: replay` answers from, without its secrets."""
-    asked, sent = request.asked, request.sent
-
-    def shown(text: str) -> str:
-        return secrets.without(_VARIABLE.sub(r"(\1)", plain(text)), HIDDEN)
-
+    sent, path = request.sent, _named(target.path)
+    fields = [(name, HIDDEN if is_secret(name, value) else _named(value)) for name, value in request.asked.query]
     headers = {"content-type": sent.type or TYPES[sent.format]} if sent else {}
-    path = shown(target.path)
-    query = urlencode([(name, shown(value)) for name, value in asked.query], safe="()")
     told = {
-        "method": asked.method,
-        "target": f"{path}?{query}" if query else path,
-        "headers": {**headers, **({"authorization": HIDDEN} if secrets.names or secrets.about else {})},
-        **({"body": shown(asked.body or "")} if sent else {}),
+        "method": request.asked.method,
+        "target": f"{path}?{urlencode(fields, safe='()')}" if fields else path,
+        "headers": {**headers, **({"authorization": HIDDEN} if secrets.about else {})},
+        **({"body": _body(sent)} if sent else {}),
     }
     pieces = _PIECES[sample.kind].findall(sample.text) if sample.kind in _PIECES else [sample.text]
     lines = "".join(f"    - [0.0, {scalar(secrets.without(piece, HIDDEN))}]\n" for piece in pieces if piece)
     answer = {"status": 200, "headers": {"content-type": type or CONTENT[sample.kind]}}
-    return (
-        "# A recorded exchange; `kind: replay` answers from it.\n"
-        f"request:\n{written(told, 2)}answer:\n{written(answer, 2)}  body:\n{lines}  whole: true\n"
-    )
+    head = f"{HEADING}request:\n{written(secrets.without(told, HIDDEN), 2)}answer:\n{written(answer, 2)}"
+    return f"{head}  body:\n{lines}  whole: true\n"
+
+
+def _body(sent: Sent) -> str:
+    hidden = {text.steps: HIDDEN for text in texts_in(sent.value) if last_name(text.steps) in IN_BODY}
+    value = _shown(sent.value, hidden, ())
+    if sent.format == "json":
+        return dumped(value).decode()
+    return urlencode(value, doseq=True) if sent.format == "form" else str(value)
+
+
+def _shown(value: Any, hidden: dict[Steps, str], steps: Steps) -> Any:
+    """The value without what is hidden in it, its variables by their names."""
+    if isinstance(value, dict):
+        return {key: _shown(inner, hidden, (*steps, key)) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_shown(inner, hidden, (*steps, place)) for place, inner in enumerate(value)]
+    return hidden.get(steps, _named(value)) if isinstance(value, str) else value
+
+
+def _named(text: str) -> str:
+    """The text with `(NAME)` for each variable, which a recording takes for anything."""
+    return _MARK.sub(r"(\1)", text)
 
 
 def test(name: str, model: str, turns: list[Turn], answer: str, streamed: bool) -> str:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from dragoman.adapt.asked import Asked, plain, variable, variables_in
+from dragoman.adapt.guessed import Guessed
 from dragoman.adapt.texts import name_of, words_of
 from dragoman.adapt.vocabulary import PLAIN, SECRET, words
 
@@ -22,6 +23,8 @@ _KNOWN = re.compile(
     r"(?:sk|pk|rk|gsk|hf|r8|xai|pplx|nvapi|ghp|gho|xox[abp]|pat|fw|key|tok|shpat|glpat|dop_v1)[-_]\S{8,}"
 )
 _SHAPES = re.compile(r"eyJ[\w-]+\.[\w.-]+|AIza[\w-]{20,}|AKIA[A-Z0-9]{12,}|ya29\.\S+")
+_A_WORD = re.compile(r"[A-Za-z_-]{,20}|<[^<>]*>|\{[^{}]*\}")
+"""What is no secret, but a word that stands in its place."""
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}", re.IGNORECASE)
 
 
@@ -54,12 +57,18 @@ class Secrets:
             free for number in range(1, 10_000) if (free := base if number == 1 else f"{base}_{number}") not in taken
         )
 
-    def without(self, text: str, instead: str | None = None) -> str:
-        """The text without any secret: variables instead, or another word."""
-        for value, name in sorted(self.names.items(), key=lambda pair: -len(pair[0])):
-            if len(value) >= LEAST:
-                text = text.replace(value, f"${{{name}}}" if instead is None else instead)
-        return text
+    def without(self, value: Any, instead: str | None = None) -> Any:
+        """Texts, alone or in JSON, without any secret: variables instead, or another word."""
+        if isinstance(value, Guessed):
+            return Guessed(self.without(value.value, instead), value.why)
+        if isinstance(value, dict):
+            return {key: self.without(inner, instead) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [self.without(inner, instead) for inner in value]
+        for secret, name in sorted(self.names.items(), key=lambda pair: -len(pair[0])):
+            if isinstance(value, str) and len(secret) >= LEAST and not _A_WORD.fullmatch(secret):
+                value = value.replace(secret, f"${{{name}}}" if instead is None else instead)
+        return value
 
 
 def _suffix(name: str, host: str) -> str:

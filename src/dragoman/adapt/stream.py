@@ -179,8 +179,8 @@ def _events(events: tuple[Event, ...], names: list[str], track: _Track) -> dict[
     kinds = list(dict.fromkeys(names))
     if len(kinds) < 2:
         return {}
-    told = {name: _purpose(name, events, names, track) for name in kinds if name}
-    told = {name: purpose for name, purpose in told.items() if purpose}
+    purposes = {name: _purpose(name, events, names, track) for name in kinds if name}
+    told = {name: purpose for name, purpose in purposes.items() if purpose}
     return {**told, **({} if "error" in told.values() else {"error": "error"})} if _needed(events, track, told) else {}
 
 

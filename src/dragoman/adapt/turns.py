@@ -166,18 +166,20 @@ def _quoted(word: str) -> str:
 
 def _pairs(steps: Steps, items: list[Any]) -> History | None:
     """A list of exchanges, each a question with its answer."""
-    names = next(
-        (pair for pair in PAIRS if all(isinstance(item, dict) and item.keys() == {*pair} for item in items)), 0
-    )
-    lists = all(
-        isinstance(item, list) and len(item) == 2 and all(isinstance(text, str) for text in item) for item in items
-    )
-    if not names and not (lists and last_name(steps) in HISTORIES):
+    keys = _pair_keys(items) or ((0, 1) if last_name(steps) in HISTORIES and _all_pairs(items) else None)
+    if keys is None or not all(isinstance(item[key], str) for item in items for key in keys):
         return None
-    asked, answered = names or (0, 1)
-    if not all(isinstance(item[asked], str) and isinstance(item[answered], str) for item in items):
-        return None
-    turns = tuple(turn for item in items for turn in (("user", item[asked]), ("assistant", item[answered])))
-    one, two = "{{ pair[0].content }}", "{{ pair[1].content }}"
-    made: Any = {asked: one, answered: two} if names else [[one, two]]
+    turns = tuple(
+        turn for item in items for turn in zip(("user", "assistant"), (item[key] for key in keys), strict=True)
+    )
+    said = [f"{{{{ pair[{place}].content }}}}" for place in (0, 1)]
+    made: Any = [said] if keys == (0, 1) else dict(zip(keys, said, strict=True))
     return History(steps, turns, lambda expression: {"$for": f"pair in {expression} | batch(2)", "$make": made})
+
+
+def _pair_keys(items: list[Any]) -> tuple[str, str] | None:
+    return next((pair for pair in PAIRS if all(isinstance(item, dict) and {*item} == {*pair} for item in items)), None)
+
+
+def _all_pairs(items: list[Any]) -> bool:
+    return all(isinstance(item, list) and len(item) == 2 for item in items)

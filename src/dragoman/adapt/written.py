@@ -75,7 +75,7 @@ def _is_plain(text: str) -> bool:
     """Whether the text needs no quotes, also between brackets."""
     if len(text) > WIDTH or not _PLAIN.fullmatch(text):
         return False
-    return bool(yaml.resolver.Resolver().resolve(yaml.ScalarNode, text, (True, False)) == "tag:yaml.org,2002:str")
+    return bool(yaml.safe_load(text) == text)
 
 
 def _quoted(text: str) -> str:

@@ -27,6 +27,7 @@ class Bearer(_Options):
 
     kind: Literal["bearer"]
     token: HeaderSecret
+    """Sent in the header `Authorization`."""
 
     def opened(self) -> AbstractAsyncContextManager[Login]:
         return _saying({"Authorization": f"Bearer {self.token.get_secret_value()}"}, {})
@@ -37,7 +38,9 @@ class Basic(_Options):
 
     kind: Literal["basic"]
     user: Annotated[str, AfterValidator(_user)]
+    """The name, without a colon."""
     password: Secret
+    """The password."""
 
     def opened(self) -> AbstractAsyncContextManager[Login]:
         said = b64encode(f"{self.user}:{self.password.get_secret_value()}".encode()).decode()
@@ -50,7 +53,9 @@ class Header(_Options):
 
     kind: Literal["header"]
     name: HeaderName
+    """The header's name."""
     value: HeaderSecret
+    """What it says."""
 
     def opened(self) -> AbstractAsyncContextManager[Login]:
         return _saying({self.name: self.value.get_secret_value()}, {})
@@ -61,7 +66,9 @@ class Query(_Options):
 
     kind: Literal["query"]
     name: Annotated[str, Field(min_length=1)]
+    """The parameter's name."""
     value: Secret
+    """What it says."""
 
     def opened(self) -> AbstractAsyncContextManager[Login]:
         return _saying({}, {self.name: self.value.get_secret_value()})

@@ -30,7 +30,9 @@ class JWT(BaseModel):
 
     kind: Literal["jwt"]
     secret: Secret
+    """What both sides know."""
     algorithm: Literal["HS256", "HS384", "HS512"] = "HS256"
+    """The hash."""
     header: dict[str, Any] = {}
     """Beside `alg` and `typ`."""
     claims: Annotated[dict[str, Any], AfterValidator(_claims)] = {"iat": "{{ timestamp }}", "exp": "{{ expires }}"}
@@ -38,6 +40,7 @@ class JWT(BaseModel):
     ttl: Seconds = 300.0
     """From `timestamp` to `expires`. A token is sent for half of that time."""
     place: Place = Place()
+    """Where the token stands; by default it is a bearer token."""
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Login]:

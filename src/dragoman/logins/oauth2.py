@@ -56,26 +56,37 @@ class OAuth2(BaseModel):
 
     kind: Literal["oauth2"]
     token_url: HTTPURL
+    """Where tokens come from."""
     client_id: NonEmpty | None = None
+    """Who we are there."""
     client_secret: Secret | None = None
+    """What proves it."""
     refresh_token: Secret | None = None
     """If an answer brings another one, that takes its place until the process ends."""
     scope: NonEmpty | None = None
+    """What the token is for."""
     grant: NonEmpty | None = None
     """Without it `refresh_token` if there is one, `client_credentials` if there is a `client_id`, otherwise none."""
     parameters: dict[NonEmpty, PerhapsSecret] = {}
     """What else the request says; for logins of a backend's own, all of it."""
     method: Literal["POST", "GET"] = "POST"
+    """How the token is asked for."""
     headers: dict[HeaderName, PerhapsHeaderSecret] = {}
+    """Sent with that request."""
     format: Literal["form", "json", "query"] = "form"
+    """How it is sent."""
     credentials: Literal["body", "basic", "query"] = "body"
     """Where `client_id` and `client_secret` stand; `body`: with all the rest, as `format` has it."""
     token: Path = "access_token"  # noqa: S105
+    """Where the token stands in the answer."""
     expires: Path = "expires_in"
     """A number of seconds from now, or a moment as Unix seconds or milliseconds; 300 seconds if it is not found."""
     place: Place = Place()
+    """Where it stands in requests to the backend; by default it is a bearer token."""
     timeout: Timeouts = Timeouts(first=10.0, idle=10.0, total=20.0)
+    """How long the token endpoint may take."""
     tls: TLS | None = None
+    """How both sides prove who they are there."""
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> Self:

@@ -43,11 +43,14 @@ class HMAC(BaseModel):
 
     kind: Literal["hmac"]
     secret: Secret
+    """What both sides know."""
     over: Annotated[str, AfterValidator(_over)] = "{{ method }}\n{{ path }}\n{{ timestamp }}\n{{ body }}"
     """The text that is signed: a template with `method`, `path`, `query`, `target` (path and query), `host`, `body`,
     `body_sha256` (hexadecimal), `body_md5` (base64), `timestamp`, `timestamp_ms`, `date` and `nonce`."""
     algorithm: Literal["sha256", "sha512", "sha1"] = "sha256"
+    """The hash."""
     encoding: Literal["hex", "base64"] = "hex"
+    """How the signature is written."""
     headers: Annotated[dict[HeaderName, HeaderText], AfterValidator(_said)] = {}
     """Templates, with `signature` too."""
     query: Annotated[dict[Annotated[str, Field(min_length=1)], str], AfterValidator(_said)] = {}

@@ -33,7 +33,9 @@ class SigV4(BaseModel):
     service: ScopePart
     """The service's name in signatures: `bedrock` for all of Amazon Bedrock, `sagemaker`, `execute-api`."""
     access_key: HeaderSecret
+    """The access key's id."""
     secret_key: Secret
+    """The key itself."""
     session_token: HeaderSecret | None = None
     """Of temporary credentials."""
 

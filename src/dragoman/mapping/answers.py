@@ -23,6 +23,7 @@ class Finish(_Options):
     """Where the reason for an answer's end stands, and what the backend's words mean in OpenAI's."""
 
     path: Path
+    """The word for it."""
     map: dict[str, Literal["stop", "length", "tool_calls", "content_filter", "function_call"] | None] = {}
     """The backend's words; null for those that mean "not yet". Without it, common words are understood."""
 
@@ -31,8 +32,11 @@ class UsagePaths(_Options):
     """Where the token counts stand."""
 
     prompt: Path | None = None
+    """Those of the request."""
     completion: Path | None = None
+    """Those of the answer."""
     total: Path | None = None
+    """Both together; of three, one may be missing."""
     cached: Path | None = None
     """Those of the prompt that came from a cache."""
     reasoning: Path | None = None
@@ -58,6 +62,7 @@ class ToolCallPaths(_Options):
     id: Path | None = None
     """In a call, as are the following. Without it, ids are made."""
     name: Path = "name"
+    """The function's name."""
     arguments: Path = "arguments"
     """An object, or JSON text; in a stream also pieces of that text."""
     index: Path | None = None
@@ -70,8 +75,9 @@ class Citations(_Options):
     path: Path
     """The list of sources: URLs, or objects."""
     url: Path = "url"
-    """In a source that is an object, as is the title."""
+    """Its address, in a source that is an object."""
     title: Path = "title"
+    """Its title, in a source that is an object."""
 
 
 class Answered(_Options):

@@ -27,6 +27,7 @@ class Poll(Asking):
     """How to come by the answer of a job. Templates can speak of `answer`, the one to its submission."""
 
     method: Literal["GET", "POST", "PUT", "DELETE"] = "GET"
+    """How it is asked."""
     until: Path
     """Truthy: the job is done."""
     failed: Path | None = None

@@ -23,15 +23,21 @@ class Mapped(Reach, Parts):
     url: URLTemplate
     """Where it is: `http://`, `https://`, `ws://` or `wss://`. Its path and query may hold templates."""
     method: Literal["GET", "POST", "PUT"] = "POST"
+    """How it is asked; a GET has a `query`, and no `request`."""
     request_format: Literal["json", "form", "text"] = "json"
     """How the body is sent."""
     headers: Headers = Field(default={})
+    """Sent with every request; those with a template in them only with calls, and left out where it is undefined."""
     auth: LoginOptions | None = None
     """How the backend is told who we are."""
     response: Response | None = None
+    """Where things stand in its answer."""
     stream: Stream = Stream()
+    """How it streams, if it does."""
     session: SessionOptions | None = None
+    """For conversations that live at the backend."""
     poll: Poll | None = None
+    """For jobs that are asked for until they are done."""
     assume_content_type: str | None = None
     """For a backend that names its answers wrongly: the type they really are."""
     encoding: Literal["strict", "replace"] = "strict"

@@ -66,7 +66,9 @@ class Asking(Parts):
     url: Annotated[URLTemplate, _of(ANSWERED)]
     """Where to, at the backend's own origin: a URL, or an expression that gives one."""
     method: Literal["GET", "POST", "PUT", "DELETE"] = "POST"
+    """How it is asked."""
     request_format: Literal["json", "form", "text"] = "json"
+    """How the body is sent."""
 
 
 class Sender:

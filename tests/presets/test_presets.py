@@ -1,0 +1,152 @@
+"""Every preset asks as the vendor's reference has it, and reads what the vendor was recorded to say."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+
+from dragoman.completion import merged
+from dragoman.preset import names, preset
+from dragoman.tape.exchange import Exchange, Request
+from tests.presets import WIRES, Wire
+from tests.serving import client, gateway
+from tests.upstream import LAST_CHUNK, Connection, Received, Script, chunked, listening
+
+CASES = [(wire, case) for wire in WIRES for case in wire.cases]
+HIDDEN = re.compile(r"\(\w+\)")
+"""What stands in a recording for anything."""
+
+
+def told(case: tuple[Wire, str]) -> str:
+    return f"{case[0].name}-{case[1]}"
+
+
+def is_stream(case: str) -> bool:
+    return case.endswith("stream")
+
+
+async def heard(url: str, case: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """What the official SDK makes of the answer."""
+    try:
+        if is_stream(case):
+            return await streamed(url, asked)
+        completion = await client(url).chat.completions.create(**asked)
+    except openai.APIError as error:
+        return {"status": getattr(error, "status_code", None), "code": error.code, "message": error.message}
+    (choice,) = completion.choices
+    usage = completion.usage.model_dump() if completion.usage else None
+    return {**plain(choice.message.model_dump()), "finish_reason": choice.finish_reason, "usage": usage}
+
+
+async def streamed(url: str, asked: dict[str, Any]) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    finish = usage = None
+    options = {"stream": True, "stream_options": {"include_usage": True}}
+    async for chunk in await client(url).chat.completions.create(**asked, **options):
+        for choice in chunk.choices:
+            said, finish = merged(said, choice.delta.model_dump(exclude_none=True)), choice.finish_reason
+        usage = chunk.usage.model_dump() if chunk.usage else usage
+    return {**plain(said), "finish_reason": finish, "usage": usage}
+
+
+def plain(message: dict[str, Any]) -> dict[str, Any]:
+    """A message with its tool calls and citations as short as `SAYS` has them."""
+    functions = [call["function"] for call in message.get("tool_calls") or ()]
+    cited = [annotation["url_citation"] for annotation in message.get("annotations") or ()]
+    return {
+        **message,
+        "tool_calls": [(function["name"], json.loads(function["arguments"])) for function in functions],
+        "annotations": [(citation["url"], citation["title"]) for citation in cited],
+    }
+
+
+def has(whole: Any, part: Any) -> bool:
+    """Whether objects have all that is in the part's, and everything else is the same."""
+    if isinstance(whole, dict) and isinstance(part, dict):
+        return all(name in whole and has(whole[name], value) for name, value in part.items())
+    return bool(whole == part)
+
+
+def playing(wire: Wire, exchanges: list[Exchange], sliced: bool, sent: list[Request]) -> Script:
+    """Plays each exchange once; what is not among them, such as a login, is answered by the wire."""
+    left = list(exchanges)
+
+    async def script(connection: Connection, received: Received) -> None:
+        method, target, _ = received.head.split(" ", 2)
+        asked = Request(method=method, target=target, headers=received.headers, body=received.body)
+        for exchange in left:
+            if (exchange.request.method, exchange.request.path) == (method, asked.path):
+                left.remove(exchange)
+                sent.append(asked)
+                await connection.send(*written(exchange, sliced), pause=0.000_001 if sliced else 0)
+                return
+        await connection.send(wire.module.whole(received, "something else"))
+
+    return script
+
+
+def written(exchange: Exchange, sliced: bool) -> Iterator[bytes]:
+    """A recorded answer as HTTP, if wanted byte by byte."""
+    answer = exchange.answer
+    headers = {**answer.headers, "transfer-encoding": "chunked"}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    yield f"HTTP/1.1 {answer.status} Said\r\n{lines}\r\n".encode()
+    for _, piece in answer.body:
+        yield from (chunked(bytes([byte])) for byte in piece) if sliced else [chunked(piece)]
+    yield LAST_CHUNK
+
+
+def fits(sent: Any, recorded: Any) -> bool:
+    """Whether what was sent is what was recorded; `(anything)` fits whatever stands there."""
+    if isinstance(recorded, str) and HIDDEN.fullmatch(recorded):
+        return sent not in (None, "")
+    if isinstance(recorded, dict) and isinstance(sent, dict):
+        return sent.keys() == recorded.keys() and all(fits(sent[name], recorded[name]) for name in recorded)
+    if isinstance(recorded, list) and isinstance(sent, list):
+        return len(sent) == len(recorded) and all(map(fits, sent, recorded))
+    return type(sent) is type(recorded) and bool(sent == recorded)
+
+
+def parsed(body: Any) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body
+
+
+@pytest.mark.parametrize("sliced", [False, True], ids=["at-once", "sliced"])
+@pytest.mark.parametrize("case", CASES, ids=told)
+async def test_what_was_recorded_is_asked_and_understood(case, sliced):
+    wire, name = case
+    if sliced and not is_stream(name):
+        return
+    sent: list[Request] = []
+    async with (
+        listening(playing(wire, wire.cases[name], sliced, sent)) as upstream,
+        gateway(wire.config(upstream.url, errors="openai")) as url,
+    ):
+        answer = await heard(url, name, wire.asked(name))
+    recorded = [exchange.request for exchange in wire.cases[name]]
+    assert [(asked.method, asked.target) for asked in sent] == [(asked.method, asked.target) for asked in recorded]
+    for asked, known in zip(sent, recorded, strict=True):
+        assert fits(parsed(asked.body), parsed(known.body)), f"sent {asked.body!r}, recorded {known.body!r}"
+        assert fits({header: asked.headers.get(header) for header in known.headers}, known.headers)
+    said = wire.module.SAYS[name]
+    assert has(answer, said), {key: answer.get(key) for key in said}
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_preset_is_described_and_recorded(name):
+    known, (wire,) = preset(name), [wire for wire in WIRES if wire.name == name]
+    assert known.about
+    assert "\n" not in known.about
+    assert known.docs.startswith("https://")
+    assert known.notes
+    assert wire.cases.keys() == wire.module.SAYS.keys() >= {"whole", "error"}
+    if "framing" in known.backend.get("stream", {}) or known.backend["kind"] == "openai":
+        assert "stream" in wire.cases
+    if "tool_calls" in known.backend.get("response", {}):
+        assert {"tools", "results"} <= wire.cases.keys()
