@@ -386,14 +386,19 @@ async def test_an_error_in_the_middle_breaks_the_stream():
 async def test_the_status_that_an_error_names_is_the_one_that_counts(stream: bool):
     """Over HTTP too: some gateways answer 500 to a call that was too many."""
     refusal = json_answer({"err": "slow down", "n": 429}, status="500 Oops")
-    async with served(always(refusal), {"text": "t", "error": {"path": "err", "status": "n", "show": True}}) as (url, _):
+    async with served(always(refusal), {"text": "t", "error": {"path": "err", "status": "n", "show": True}}) as (
+        url,
+        _,
+    ):
         heard = await ask(url, stream)
     assert (heard.status, heard.error["code"]) == (429, "upstream_rate_limited")
 
 
 @pytest.mark.parametrize("event", [b"event: oops\ndata: no JSON\n\n", b'event: oops\ndata: {"e": {"c": 429}}\n\n'])
 async def test_an_event_that_means_an_error_breaks_the_stream(event: bytes):
-    said = stream_head() + chunked(named("token", {"t": "so far"}), event, named("token", {"t": "unheard"})) + LAST_CHUNK
+    said = (
+        stream_head() + chunked(named("token", {"t": "so far"}), event, named("token", {"t": "unheard"})) + LAST_CHUNK
+    )
     events = {"token": "text", "oops": "error"}
     stream = {"framing": "sse", "text": "t", "events": events, "error": {"path": "e", "status": "e.c"}}
     async with served(always(said), None, stream=stream) as (url, _):
@@ -410,11 +415,20 @@ async def test_events_without_a_meaning_may_be_anything():
         assert (await ask(url, stream=True)).text == TEXT
 
 
-FINISHES = {"done": "stop", "cut": "length", "tool": "tool_calls", "bad": "content_filter", "running": None, "true": "stop"}
+FINISHES = {
+    "done": "stop",
+    "cut": "length",
+    "tool": "tool_calls",
+    "bad": "content_filter",
+    "running": None,
+    "true": "stop",
+}
 
 
 @CALLERS
-@pytest.mark.parametrize(("word", "finish"), [("done", "stop"), ("cut", "length"), ("bad", "content_filter"), (True, "stop")])
+@pytest.mark.parametrize(
+    ("word", "finish"), [("done", "stop"), ("cut", "length"), ("bad", "content_filter"), (True, "stop")]
+)
 async def test_finish_words_are_mapped(word: Any, finish: str, stream: bool):
     options = {"path": "why", "map": FINISHES}
     events = [{"t": "x", "why": "running"}, {"t": "y", "why": "other"}, {"why": word}]
@@ -422,7 +436,9 @@ async def test_finish_words_are_mapped(word: Any, finish: str, stream: bool):
     assert (heard.text, heard.finish) == ("xy", finish)
 
 
-@pytest.mark.parametrize("paths", [{"finish": "why"}, {"finish": {"path": "why", "map": FINISHES}}], ids=["path", "map"])
+@pytest.mark.parametrize(
+    "paths", [{"finish": "why"}, {"finish": {"path": "why", "map": FINISHES}}], ids=["path", "map"]
+)
 async def test_a_stream_that_ends_without_its_finish_is_broken(paths: Any):
     heard = await told({"t": "x"}, {"t": "y", "why": None}, whole={}, stream=True, stream_options=paths)
     assert (heard.text, heard.error["code"]) == ("xy", "upstream_disconnected")
@@ -431,13 +447,13 @@ async def test_a_stream_that_ends_without_its_finish_is_broken(paths: Any):
 # What the backend is asked
 
 
-async def asked(stream: bool = False, **options: Any) -> tuple[Received, Heard]:
+async def asked(live: bool = False, **options: Any) -> tuple[Received, Heard]:
     """What arrives at a backend, and what the caller hears of it."""
     more = options.pop("more", {})
     events = always(stream_head() + chunked(*sse({"reply": "Hi"})) + LAST_CHUNK) if "stream" in options else None
-    script = events if events and stream else always(json_answer({"reply": "Hi"}))
+    script = events if events and live else always(json_answer({"reply": "Hi"}))
     async with served(script, "reply", **options) as (url, upstream):
-        heard = await ask(url, stream, **more)
+        heard = await ask(url, live, **more)
         [received] = upstream.requests
     assert heard.text == "Hi"
     return received, heard
@@ -454,7 +470,13 @@ ODD = "a&b=c d/é?#+%"
 
 @CALLERS
 async def test_a_get_asks_in_its_query(stream: bool):
-    query = {"q": "{{ last_user }}", "t": "{{ temperature }}", "stop": "{{ stops }}", "none": "{{ seed }}", "mode": "chat"}
+    query = {
+        "q": "{{ last_user }}",
+        "t": "{{ temperature }}",
+        "stop": "{{ stops }}",
+        "none": "{{ seed }}",
+        "mode": "chat",
+    }
     more = {"messages": [{"role": "user", "content": ODD}], "temperature": 0, "stop": ["x", "y"]}
     received, heard = await asked(stream, method="GET", query=query, more=more)
     pairs = [("q", ODD), ("t", "0"), ("stop", "x"), ("stop", "y"), ("mode", "chat")]
@@ -465,12 +487,19 @@ async def test_a_get_asks_in_its_query(stream: bool):
 
 
 async def test_a_form_holds_texts_lists_and_json():
-    fields = {"q": "{{ last_user }}", "n": 1, "yes": True, "stop": "{{ stops }}", "all": "{{ turns }}", "none": "{{ seed }}"}
+    fields = {
+        "q": "{{ last_user }}",
+        "n": 1,
+        "yes": True,
+        "stop": "{{ stops }}",
+        "all": {"turns": "{{ turns }}"},
+        "none": "{{ seed }}",
+    }
     more = {"messages": [{"role": "user", "content": ODD}], "stop": "x"}
     received, _ = await asked(request_format="form", request=fields, more=more)
     pairs = dict(parse_qsl(received.body.decode()))
     assert received.headers["content-type"] == "application/x-www-form-urlencoded"
-    assert json.loads(pairs.pop("all")) == [{"role": "user", "content": ODD}]
+    assert json.loads(pairs.pop("all")) == {"turns": [{"role": "user", "content": ODD}]}
     assert pairs == {"q": ODD, "n": "1", "yes": "true", "stop": "x"}
 
 
@@ -533,7 +562,9 @@ async def test_what_a_stream_is_asked_is_merged_over_the_rest():
 
 async def test_a_stream_may_have_its_own_url():
     async with listening(always(stream_head() + chunked(*sse({"reply": "Hi"})) + LAST_CHUNK)) as upstream:
-        config = mapped(f"{upstream.url}/whole", stream={"framing": "sse", "url": f"{upstream.url}/live/{{{{ model }}}}?a=1"})
+        config = mapped(
+            f"{upstream.url}/whole", stream={"framing": "sse", "url": f"{upstream.url}/live/{{{{ model }}}}?a=1"}
+        )
         async with gateway(config) as url:
             await ask(url, stream=True)
         assert target(upstream.requests[0]) == ("POST", "/live/m", [("a", "1")])

@@ -91,6 +91,8 @@ def asking(prompt: Text, question: Question, session: bool) -> str:
         between = _quoted(spoken["between"])
         turns = f"{{{{ turns | join_turns({words}, sep={between}) }}}}"
         return f"{spoken['before']}{turns}{spoken['between']}{spoken['bot']}:"
+    if session and question.history:
+        return "{{ (new_turns | last).content }}"
     completes = question.history is None and not session and last_name(prompt.steps) in COMPLETIONS
     return "{{ prompt }}" if completes else "{{ last_user }}"
 

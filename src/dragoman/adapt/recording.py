@@ -1,5 +1,6 @@
 """What is put beside a configuration: the sample as a recording, and a test that asks it."""
 
+import json
 import re
 from typing import Any
 from urllib.parse import urlencode
@@ -93,11 +94,13 @@ def _named(text: str) -> str:
 
 def test(name: str, model: str, turns: list[Turn], answer: str, streamed: bool) -> str:
     """A test in Python that asks the recording what was asked, and expects its text."""
-    messages = [{"role": who, "content": text} for who, text in turns]
-    question = {"model": model, "messages": messages, **({"stream": True} if streamed else {})}
+    messages = "".join(f"        {_literal({'role': who, 'content': text})},\n" for who, text in turns)
+    more = '    "stream": True,\n' if streamed else ""
+    question = f'{{\n    "model": {_literal(model)},\n    "messages": [\n{messages}    ],\n{more}}}'
     word = re.sub(r"\W+", "_", name, flags=re.ASCII).lower()
-    return _TEST.format(name=name, question=_python(question), answer=repr(answer), word=word)
+    return _TEST.format(name=name, question=question, answer=_literal(answer), word=word)
 
 
-def _python(question: dict[str, object]) -> str:
-    return "{\n" + "".join(f"    {key!r}: {value!r},\n" for key, value in question.items()) + "}"
+def _literal(value: object) -> str:
+    """Texts, and objects of texts, as Python has them."""
+    return json.dumps(value, ensure_ascii=False)

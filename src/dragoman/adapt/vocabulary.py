@@ -34,10 +34,10 @@ NOT_YET = words("null none not_finished in_progress finish_reason_unspecified in
 """Words for an end that has not come."""
 USAGE = {
     "prompt": "prompt_tokens input_tokens prompt_token_count prompt_eval_count input_token_count tokens_in "
-    "input_text_token_count tokens_evaluated num_prompt_tokens request_tokens",
+    "input_text_token_count tokens_evaluated num_prompt_tokens request_tokens input_count",
     "completion": "completion_tokens output_tokens candidates_token_count eval_count output_token_count tokens_out "
     "generated_token_count generated_tokens tokens_predicted completion_token_count response_token_count "
-    "num_completion_tokens answer_tokens response_tokens",
+    "num_completion_tokens answer_tokens response_tokens output_count",
     "total": "total_tokens total_token_count",
     "cached": "cached_tokens cache_read_input_tokens cached_content_token_count prompt_cache_hit_tokens "
     "cache_read_input_token_count",

@@ -11,7 +11,7 @@ from dragoman.adapt.guessed import Guessed, bare
 WIDTH = 100
 """Columns up to which a list or an object stands on one line."""
 
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*")
+_PLAIN = re.compile(r"[A-Za-z_$][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*")
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
@@ -79,6 +79,8 @@ def _is_plain(text: str) -> bool:
 
 
 def _quoted(text: str) -> str:
+    if '"' in text and text.isprintable() and not _UNPRINTABLE.search(text):
+        return "'" + text.replace("'", "''") + "'"
     escaped = "".join(_ESCAPES.get(sign, sign) for sign in text)
     return '"' + _UNPRINTABLE.sub(lambda match: _escaped(ord(match[0])), escaped) + '"'
 
