@@ -63,6 +63,13 @@ class Chunk:
     answer: dict[str, Any] | None = None
     about: dict[str, str] | None = None
 
+    @property
+    def says(self) -> bool:
+        """Whether it says anything at all."""
+        return bool(
+            self.text or self.finish or self.tool_calls or self.usage or self.delta or self.choice or self.answer
+        )
+
 
 Handler: TypeAlias = Callable[[Call], AsyncIterator[Chunk]]
 Middleware: TypeAlias = Callable[[Handler], Handler]

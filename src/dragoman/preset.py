@@ -117,7 +117,7 @@ def _filled(value: Any, values: Mapping[str, Any]) -> Any:
 
 def _emptied(value: dict[str, Any], made: dict[str, Any]) -> bool:
     """Whether a login has lost its secret: then it is none."""
-    return "kind" in value and any(made[key] is _LEFT_OUT for key in made)
+    return "kind" in value and any(made[key] is _LEFT_OUT and isinstance(value[key], str) for key in made)
 
 
 def _filled_text(text: str, values: Mapping[str, Any]) -> Any:

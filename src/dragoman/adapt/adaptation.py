@@ -72,9 +72,14 @@ def _adapted(asked: Asked, sample: bytes | None, type: str | None, name: str | N
     public = _public(model) or name
     if seen is None:
         return Adapted(name, public, head + text, variables)
-    turns = [(who, secrets.without(plain(said), HIDDEN)) for who, said in request.turns]
-    told = test(name, public, turns, secrets.without(answered.text or "", HIDDEN), seen.streamed)
+    question = {"model": public, "messages": _messages(request), "stream": seen.streamed}
+    host = next(iter(variables_in(asked.url)), None) if asked.url.startswith("\ue000") else None
+    told = test(name, secrets.without(question, HIDDEN), secrets.without(answered.text or "", HIDDEN), host)
     return Adapted(name, public, head + text, variables, recording(request, where, seen, type, secrets), told)
+
+
+def _messages(request: Request) -> list[dict[str, str]]:
+    return [{"role": who, "content": plain(said)} for who, said in request.turns]
 
 
 def _answered(seen: Sample | None, request: Request) -> Answered:

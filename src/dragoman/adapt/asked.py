@@ -55,6 +55,11 @@ def with_variables(text: str) -> str:
     return _NAMED.sub(lambda match: variable(match[1] or match[2]), text)
 
 
+def shown(text: str) -> str:
+    """The text with `(NAME)` for each variable, which a recording takes for anything."""
+    return _MARK.sub(r"(\1)", text)
+
+
 def variables_in(text: str) -> list[str]:
     return _MARK.findall(text)
 

@@ -72,8 +72,9 @@ def _asked(question: Question, session: bool) -> Replacements:
     made: Replacements = {}
     if history := question.history:
         turns = "dialog" if history.has_system else "new_turns" if session else "turns"
-        before = "[:-1]" if question.prompt and not history.open else ""
-        made[history.steps] = Guessed(history.make(f"{turns}{before}"), "the conversation, by its roles and texts")
+        if question.prompt and not history.open:
+            turns = f"{turns} and {turns}[:-1]"  # by a slice alone, the language does not see that the name is used
+        made[history.steps] = Guessed(history.make(turns), "the conversation, by its roles and texts")
     if question.prompt:
         made[question.prompt.steps] = Guessed(asking(question.prompt, question, session), question.guess)
     return made

@@ -5,13 +5,13 @@ import re
 from typing import Any
 from urllib.parse import urlencode
 
+from dragoman.adapt.asked import shown
 from dragoman.adapt.request import Request
 from dragoman.adapt.sample import Sample
 from dragoman.adapt.secrets import IN_BODY, Secrets, is_secret
 from dragoman.adapt.sent import TYPES, Sent
 from dragoman.adapt.target import Target
 from dragoman.adapt.texts import Steps, last_name, texts_in
-from dragoman.adapt.turns import Turn
 from dragoman.adapt.written import scalar, written
 from dragoman.json import dumped
 
@@ -24,7 +24,6 @@ CONTENT = {
     "ndjson": "application/x-ndjson",
     "json-array": "application/json",
 }
-_MARK = re.compile("\ue000([^\ue001]*)\ue001")
 _PIECES = {"sse": re.compile(r".*?\n\n+|.+", re.DOTALL), "ndjson": re.compile(r"[^\n]*\n|.+")}
 
 _TEST = '''\
@@ -36,7 +35,7 @@ from pathlib import Path
 from dragoman import Gateway
 
 HERE = Path(__file__).parent
-QUESTION = {question}
+{set_host}QUESTION = {question}
 ANSWER = {answer}
 
 
@@ -54,8 +53,8 @@ def test_{word}_answers_as_recorded():
 
 def recording(request: Request, target: Target, sample: Sample, type: str | None, secrets: Secrets) -> str:
     """The exchange as a file that `kind: replay` answers from, without its secrets."""
-    sent, path = request.sent, _named(target.path)
-    fields = [(name, HIDDEN if is_secret(name, value) else _named(value)) for name, value in request.asked.query]
+    sent, path = request.sent, target.path
+    fields = [(name, HIDDEN if is_secret(name, value) else shown(value)) for name, value in request.asked.query]
     headers = {"content-type": sent.type or TYPES[sent.format]} if sent else {}
     told = {
         "method": request.asked.method,
@@ -72,33 +71,30 @@ def recording(request: Request, target: Target, sample: Sample, type: str | None
 
 def _body(sent: Sent) -> str:
     hidden = {text.steps: HIDDEN for text in texts_in(sent.value) if last_name(text.steps) in IN_BODY}
-    value = _shown(sent.value, hidden, ())
+    value = _without(sent.value, hidden, ())
     if sent.format == "json":
         return dumped(value).decode()
     return urlencode(value, doseq=True) if sent.format == "form" else str(value)
 
 
-def _shown(value: Any, hidden: dict[Steps, str], steps: Steps) -> Any:
+def _without(value: Any, hidden: dict[Steps, str], steps: Steps) -> Any:
     """The value without what is hidden in it, its variables by their names."""
     if isinstance(value, dict):
-        return {key: _shown(inner, hidden, (*steps, key)) for key, inner in value.items()}
+        return {key: _without(inner, hidden, (*steps, key)) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_shown(inner, hidden, (*steps, place)) for place, inner in enumerate(value)]
-    return hidden.get(steps, _named(value)) if isinstance(value, str) else value
+        return [_without(inner, hidden, (*steps, place)) for place, inner in enumerate(value)]
+    return hidden.get(steps, shown(value)) if isinstance(value, str) else value
 
 
-def _named(text: str) -> str:
-    """The text with `(NAME)` for each variable, which a recording takes for anything."""
-    return _MARK.sub(r"(\1)", text)
-
-
-def test(name: str, model: str, turns: list[Turn], answer: str, streamed: bool) -> str:
-    """A test in Python that asks the recording what was asked, and expects its text."""
-    messages = "".join(f"        {_literal({'role': who, 'content': text})},\n" for who, text in turns)
-    more = '    "stream": True,\n' if streamed else ""
-    question = f'{{\n    "model": {_literal(model)},\n    "messages": [\n{messages}    ],\n{more}}}'
+def test(name: str, question: dict[str, Any], answer: str, host: str | None) -> str:
+    """A test in Python that asks the recording what was asked, and expects its text. `host`: the URL's variable."""
+    messages = "".join(f"        {_literal(message)},\n" for message in question["messages"])
+    streamed = '    "stream": True,\n' if question.get("stream") else ""
+    asked = f'{{\n    "model": {_literal(question["model"])},\n    "messages": [\n{messages}    ],\n{streamed}}}'
     word = re.sub(r"\W+", "_", name, flags=re.ASCII).lower()
-    return _TEST.format(name=name, question=question, answer=_literal(answer), word=word)
+    set_host = f'os.environ.setdefault("{host}", "http://localhost")\n' if host else ""
+    text = _TEST.format(name=name, question=asked, answer=_literal(answer), word=word, set_host=set_host)
+    return text.replace("import asyncio\n", "import asyncio\nimport os\n", 1) if host else text
 
 
 def _literal(value: object) -> str:

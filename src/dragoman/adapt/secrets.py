@@ -50,7 +50,7 @@ class Secrets:
         return variable(self.names[value])
 
     def _free(self, name: str) -> str:
-        base = f"{name_of(self.host).upper()}_{_suffix(name, self.host)}".strip("_")
+        base = f"{self.host.upper()}_{_suffix(name, self.host)}".strip("_")
         base = re.sub(r"\W+|^(?=\d)", "_", base, flags=re.ASCII)
         taken = set(self.names.values())
         return next(
@@ -73,7 +73,7 @@ class Secrets:
 
 def _suffix(name: str, host: str) -> str:
     """`API_KEY` for `X-Goog-Api-Key`, `CSRF_TOKEN` for `x-csrf-token`."""
-    words = [word for word in words_of(name) if word not in ("x", *words_of(host))]
+    words = [word for word in words_of(name) if word not in ("x", *words_of(host), host)]
     joined = "_".join(words).upper()
     return "API_KEY" if joined.endswith("API_KEY") or joined in ("KEY", "APIKEY", "") else joined
 

@@ -11,7 +11,7 @@ from dragoman.adapt.guessed import Guessed
 from dragoman.adapt.likeness import candidates
 from dragoman.adapt.sample import Event, Sample
 from dragoman.adapt.texts import Steps, last_name, name_of, path_of, texts_in, value_at, worded, words_of
-from dragoman.adapt.vocabulary import BROAD, EVENT_NAMES, FAILED, LAST, REASONS
+from dragoman.adapt.vocabulary import BROAD, EVENT_NAMES, FAILED, LAST, PIECES, REASONS
 
 UNNAMED = "message"
 """What a server-sent event is called that has no name."""
@@ -42,7 +42,9 @@ class _Track:
     @property
     def score(self) -> float:
         repeated = len(self.texts) > 2 and len(set(self.texts.values())) == 1
+        words = {*words_of(self.name)}
         natural = worded(self.whole) * (1.0 if len(self.texts) > 1 else 0.5)
+        natural *= 2 if words & PIECES else 0.5 if words & LAST else 1
         return 0.0 if repeated else self.likeness * natural * min(len(self.whole) + 40, 4000)
 
 
@@ -147,7 +149,7 @@ def _path(track: _Track, events: tuple[Event, ...]) -> tuple[str, str]:
     path, why = path_of(track.steps), "put together it is the longest text"
     if _specials(track, events):
         mark = path_of((*track.steps[:-1], "special"))
-        return f"[@][?!{mark}].{path} | [0]", f"{why}; special tokens are not text"
+        return f"[@][?!({mark})].{path} | [0]", f"{why}; special tokens are not text"
     return path, why
 
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
-from dragoman.adapt.asked import literal, variable, variables_in
+from dragoman.adapt.asked import literal, shown, variable, variables_in
 from dragoman.adapt.secrets import Secrets, looks_secret
 from dragoman.adapt.texts import name_of
 from dragoman.adapt.vocabulary import words
@@ -19,6 +19,7 @@ SAFE = "/:@!$&'()*+,;=~-._"
 _PLACEHOLDER = re.compile(
     r"\{\{\s*(\w[\w .-]*?)\s*\}\}|\{(\w[\w -]*)\}|<([\w -]+)>|\b(YOUR[_-][A-Z0-9_-]+|[A-Z][A-Z0-9]*_[A-Z0-9_]+)\b"
 )
+_ORIGIN = re.compile(r"(?:[^/]*//|\ue000)[^/]*")
 _MODEL = re.compile(r"/(?:models?|deployments|engines|run)/(?P<rest>.+)")
 _ACTION = re.compile(r"[a-z]+[A-Za-z]*")
 
@@ -35,18 +36,21 @@ class Target:
 
 def target(url: str, model: str | None, secrets: Secrets) -> Target:
     """The URL as a configuration has it. `model` is the one that the body names, if it does."""
-    scheme, slashes, rest = _with_variables(url).partition("//")
-    host, slash, path = rest.partition("/")
-    path = "/".join(_segment(part, secrets) for part in f"{slash}{path}".split("/"))
+    url = _with_variables(url)
+    origin = _ORIGIN.match(url)
+    begin = origin.end() if origin else 0
+    path = "/".join(_segment(part, secrets) for part in url[begin:].split("/"))
     place = _place_of(model, path) or _model_in(path)
-    origin = f"{literal(scheme)}{slashes}{literal(host)}"
     if place is None:
-        return Target(origin + literal(path), None, quote(path, safe=SAFE + "%\ue000\ue001") or "/")
+        return Target(literal(url[:begin] + path), None, _quoted(path) or "/")
     start, end = place
     found = unquote(path[start:end])
-    url = f"{origin}{literal(path[:start])}{{{{ model }}}}{literal(path[end:])}"
-    before, after = (quote(part, safe=SAFE + "%\ue000\ue001") for part in (path[:start], path[end:]))
-    return Target(url, found, before + quote(found, safe=SAFE) + after)
+    url = f"{literal(url[:begin] + path[:start])}{{{{ model }}}}{literal(path[end:])}"
+    return Target(url, found, _quoted(path[:start]) + quote(found, safe=SAFE) + _quoted(path[end:]))
+
+
+def _quoted(path: str) -> str:
+    return quote(shown(path), safe=SAFE + "%")
 
 
 def _place_of(model: str | None, path: str) -> tuple[int, int] | None:
@@ -60,7 +64,8 @@ def _place_of(model: str | None, path: str) -> tuple[int, int] | None:
 def _with_variables(url: str) -> str:
     def named(match: re.Match[str]) -> str:
         name = next(group for group in match.groups() if group)
-        return variable(re.sub(r"^(?=\d)", "_", re.sub(r"\W+", "_", name_of(name) or name).upper()))
+        snake = re.sub(r"\W+", "_", name_of(name), flags=re.ASCII).upper().removeprefix("YOUR_").strip("_")
+        return variable(f"VALUE_{snake}" if not snake or snake[0].isdigit() else snake)
 
     marked = re.split("(\ue000[^\ue001]*\ue001)", url)
     return "".join(part if variables_in(part) else _PLACEHOLDER.sub(named, part) for part in marked)

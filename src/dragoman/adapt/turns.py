@@ -108,24 +108,34 @@ def _kept(value: Any) -> Any:
 
 def _maker(items: list[dict[str, Any]], role: str | None, text_key: str) -> Callable[[str], Any]:
     words = _words(items, role, text_key)
-    first = _wrapped(items[0][text_key])
-    assert first is not None, "else it would be no history"
+    around = _content({_who(item.get(role)) or "user": item[text_key] for item in reversed(items)})
     extra = {
         key: _kept(inner)
         for key, inner in items[0].items()
         if key not in (role, text_key) and all(item.get(key) == inner for item in items) and not _is_own(inner)
     }
-    plain = role == "role" and text_key == "content" and not extra and isinstance(items[0][text_key], str)
+    plain = (role, text_key, extra) == ("role", "content", {}) and all(isinstance(one["content"], str) for one in items)
 
     def make(turns: str) -> Any:
         if plain and not turns.startswith("dialog"):
             renamed = ", ".join(f"{ours}={_quoted(theirs)}" for ours, theirs in words.items() if ours != theirs)
             return f"{{{{ {turns} | role_map({renamed}) }}}}" if renamed else f"{{{{ {turns} }}}}"
         said = "text" if turns.startswith("dialog") else "content"
-        item = {role or "role": _role(words), text_key: first.around(f"{{{{ turn.{said} }}}}"), **extra}
+        item = {role or "role": _role(words), text_key: around(f"{{{{ turn.{said} }}}}"), **extra}
         return {"$for": f"turn in {turns}", "$make": {key: item[key] for key in sorted(item, key=_order(items[0]))}}
 
     return make
+
+
+def _content(shown: dict[str, Any]) -> Callable[[str], Any]:
+    """What puts a text into a turn's content, as it is shown for each who speaks."""
+    asked = _wrapped(shown.get("user", next(iter(shown.values()))))
+    other = next((content for who, content in shown.items() if who != "user"), None)
+    told = _wrapped(other)
+    assert asked is not None, "else it would be no history"
+    if told is None or type(other) is type(shown.get("user", other)):
+        return asked.around
+    return lambda text: {"$if": "turn.role == 'user'", "$make": asked.around(text), "$else": told.around(text)}
 
 
 def _order(item: dict[str, Any]) -> Callable[[str], int]:

@@ -48,6 +48,7 @@ USAGE = {
 EVENT_NAMES = ("event", "type", "event_type", "eventType", "kind", "action", "object")
 """Keys under which an event may say its own name."""
 LAST = words("end done stop finish finished complete completed close closed eos last")
+PIECES = words("delta chunk token partial")
 FAILED = words("error failed failure exception")
 BROAD = words("data delta value chunk payload content text")
 """Keys under which other events may have something else than text."""

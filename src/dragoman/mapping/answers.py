@@ -122,6 +122,8 @@ class Stream(Answered, Parts):
 
     framing: Literal["sse", "ndjson", "json-array", "text", "websocket"] | None = None
     """How events are told apart; without it the backend does not stream, and its whole answer is cut into pieces."""
+    method: Literal["GET", "POST", "PUT"] | None = None
+    """How it is asked when streaming."""
     url: URLTemplate | None = None
     """Asked instead when streaming. `headers`, `query` and `request` are merged over those of the backend."""
     mode: Literal["delta", "snapshot"] = "delta"

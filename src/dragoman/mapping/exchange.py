@@ -91,8 +91,10 @@ class SocketExchange(_Exchange):
         async for message in self._sockets.messages(call.open, asked):
             if message.strip() == END:
                 break
-            yield said.chunk(message)
-            if said.over:
+            chunk = said.chunk(message)
+            if chunk.says:
+                yield chunk
+            if said.over or chunk.finish:
                 return
         if said.ends_by_itself:
             yield Chunk(finish="stop")
@@ -118,39 +120,55 @@ class HTTPExchange(_Exchange):
         request, framing = call.request, self._stream.framing
         if not request.stream and self._options.response is not None:
             framing = None
-        values = {**variables(request, self._names), **given}
+        values = variables(request, self._names) | given
         asked = (self._stream_sender if framing else self._sender).made(values)
         answer = await self._upstream.send(call.open, asked, ACCEPT[framing or self._whole_format])
         kind = self._options.assume_content_type or answer.type
-        if framing == "sse" and "json" in kind and self._options.response:
+        if framing == "sse" and "json" in kind:
             framing = None
+        elif framing == "ndjson" and kind == "application/json":
+            framing = "json-array"  # which takes line ends for what they are, in a whole JSON too
         _check_type(kind, framing or self._whole_format)
-        if framing == "text":
-            chunks = self._plain(answer)
-        elif framing:
-            chunks = self._events(answer, framing, heard)
-        else:
-            chunks = self._whole(answer, call, values, heard)
-        async for chunk in chunks:
+        if framing is None and self._jobs is None:
+            yield await self._whole(answer, heard)
+            return
+        async for chunk in self._chunks(answer, framing, heard) if framing else self._done(answer, call, values, heard):
             yield chunk
 
-    async def _whole(self, answer: Answer, call: Call, values: dict[str, Any], heard: Heard) -> AsyncIterator[Chunk]:
+    def _chunks(self, answer: Answer, framing: str, heard: Heard) -> AsyncIterator[Chunk]:
+        if framing == "text":
+            return self._plain(answer)
+        said = heard.said = Said(self._event_reading, self._stream)
+        chunks = self._events(answer, framing, said)
+        return chunks if framing == "sse" or self._options.response is None else _held(chunks, said)
+
+    async def _whole(self, answer: Answer, heard: Heard) -> Chunk:
+        """The chunk that a whole answer is."""
+        if self._whole_format == "text":
+            replace = self._options.encoding == "replace"
+            try:
+                text = (await answer.whole()).decode("utf-8-sig", "replace" if replace else "strict")
+            except UnicodeDecodeError as error:
+                raise _not_utf8() from error
+            return Chunk(text=text, finish="stop")
+        return self._whole_reading.whole(await self._value(answer, heard))
+
+    async def _value(self, answer: Answer, heard: Heard) -> Any:
+        """The JSON that a whole answer is."""
         body = await answer.whole()
-        replace = self._options.encoding == "replace"
         try:
-            if self._whole_format == "text":
-                yield Chunk(text=body.decode("utf-8-sig", "replace" if replace else "strict"), finish="stop")
-                return
-            value = loaded(body, replace)
+            value = loaded(body, self._options.encoding == "replace")
         except UnicodeDecodeError as error:
-            raise UpstreamBadEncoding(detail="not UTF-8; `encoding: replace` would accept it") from error
+            raise _not_utf8() from error
         except ValueError as error:
             raise UpstreamBadResponse(detail=f"not JSON: {error}") from error
         heard.session = self._whole_reading.session(value)
-        if self._jobs is None:
-            yield self._whole_reading.whole(value)
-            return
-        async for chunk in self._jobs.chunks(call, values, value):
+        return value
+
+    async def _done(self, answer: Answer, call: Call, values: dict[str, Any], heard: Heard) -> AsyncIterator[Chunk]:
+        """The answer of a job whose submission was answered."""
+        assert self._jobs is not None
+        async for chunk in self._jobs.chunks(call, values, await self._value(answer, heard)):
             yield chunk
 
     async def _plain(self, answer: Answer) -> AsyncIterator[Chunk]:
@@ -160,8 +178,8 @@ class HTTPExchange(_Exchange):
                 yield Chunk(text=text)
         yield Chunk(text=decoder.decode(b"", final=True), finish="stop")
 
-    async def _events(self, answer: Answer, framing: str, heard: Heard) -> AsyncIterator[Chunk]:
-        said, cut = Said(self._event_reading, self._stream), self._cut(framing)
+    async def _events(self, answer: Answer, framing: str, said: Said) -> AsyncIterator[Chunk]:
+        cut = self._cut(framing)
         read: Callable[[Any], Chunk] = said.named if isinstance(cut, NamedSSE) else said.chunk
         is_end: Callable[[Any], bool] = _is_named_end if isinstance(cut, NamedSSE) else _is_end
         piece = b"begin"
@@ -170,20 +188,48 @@ class HTTPExchange(_Exchange):
             for event in cut.feed(piece) if piece else cut.rest():
                 if is_end(event):
                     answer.ended = True
-                    yield Chunk(finish="stop")
+                    yield said.ending()
                     return
-                yield read(event)
+                chunk = read(event)
+                if chunk.text or chunk.says:
+                    yield chunk
                 if said.over:
                     answer.ended = True
                     return
-        if said.only is not None and self._options.response:
-            yield self._whole_reading.whole(said.only)
+        if self._was_whole(said):
+            yield self._whole_reading.whole(said.value)
         elif said.ends_by_itself:
-            yield Chunk(finish="stop")
+            yield said.ending()
+
+    def _was_whole(self, said: Said) -> bool:
+        """Whether what was read as a stream is one whole answer."""
+        if self._options.response is None or said.events != 1 or said.texted:
+            return False
+        said.over = self._whole_reading.text(said.value) is not None
+        return said.over
 
     def _cut(self, framing: str) -> Any:
         named = framing == "sse" and self._stream.events and not self._stream.event
         return NamedSSE() if named else FRAMINGS[framing]()
+
+
+async def _held(chunks: AsyncIterator[Chunk], said: Said) -> AsyncIterator[Chunk]:
+    """Keeps back what a first event without text says until it is clear that it is not the whole answer."""
+    held: Chunk | None = None
+    async for chunk in chunks:
+        if said.events == 1 and not said.texted and not said.over:
+            held = chunk
+            continue
+        if held and said.events > 1:
+            yield held
+        held = None
+        yield chunk
+    if held:
+        yield held
+
+
+def _not_utf8() -> UpstreamBadEncoding:
+    return UpstreamBadEncoding(detail="not UTF-8; `encoding: replace` would accept it")
 
 
 def _is_end(event: bytes) -> bool:
@@ -225,6 +271,7 @@ def _asked_streaming(options: Mapped) -> Asking:
     base, over = _asked(options), options.stream
     changed = {
         "url": over.url or base.url,
+        "method": over.method or base.method,
         "headers": {**base.headers, **over.headers},
         "query": {**base.query, **over.query},
         "request": merged(base.request, over.request),

@@ -245,16 +245,19 @@ class Said:
         self._reading = reading
         self._calls = reading.calls()
         self._plain = stream.format == "text"
-        self._snapshot = "" if stream.mode == "snapshot" else None
+        self._snapshot = _Snapshot() if stream.mode == "snapshot" else None
         self._event = found(stream.event) if stream.event else None
         self._meanings: dict[str, Meaning] = dict(stream.events)
         self._counts: dict[str, int] = {}
+        self._cited: set[str] = set()
         self.session: str | None = None
+        self.events = 0
+        self.value: Any = None
+        """The JSON of the last event."""
+        self.texted = False
+        """Whether there was any text, or a tool call."""
         self.over = False
         """Whether an event has ended the stream."""
-        self.only: Any = None
-        """The first event's JSON, as long as nothing came after it and it said nothing."""
-        self._events = 0
         self.ends_by_itself = stream.finish is None and "finish" not in self._meanings.values()
         """Whether a stream that just ends is whole."""
 
@@ -262,22 +265,34 @@ class Said:
         """The chunk that an event stands for. Raises UpstreamBadEvent, UpstreamError or UpstreamStreamRewrite."""
         if self._plain:
             return Chunk(text=event.decode(errors="replace"))
-        value = _json(event)
+        self.events += 1
+        self.value = value = _json(event)
         if self._event is None:
             return self._read(value, self._reading.text(value) or "")
-        return self._meant(self._meaning(text_in(self._event(value)) or ""), event, value)
+        return self._meant(self._meaning(text_in(self._event(value)) or ""), event)
 
     def named(self, named: tuple[bytes, bytes]) -> Chunk:
         """The same for an event whose framing names it."""
         name, event = named
         meaning = self._meaning(name.decode(errors="replace"))
+        if meaning == "ignore":
+            return Chunk()
+        self.events += 1
         readable = not self._plain and (meaning in ("text", "all") or event.startswith((b"{", b"[")))
-        return self._meant(meaning, event, _json(event) if readable else None)
+        self.value = _json(event) if readable else None
+        return self._meant(meaning, event)
+
+    def ending(self) -> Chunk:
+        """The last chunk of a stream that ends by ending. Raises UpstreamNoText if it had events, and no text."""
+        if self.events and not self.texted:
+            raise UpstreamNoText(detail=f"`{self._reading.path}` finds nothing in any event")
+        return Chunk(finish="stop")
 
     def _meaning(self, name: str) -> Meaning:
         return self._meanings.get(name, "ignore")
 
-    def _meant(self, meaning: Meaning, event: bytes, value: Any) -> Chunk:
+    def _meant(self, meaning: Meaning, event: bytes) -> Chunk:
+        value = self.value
         match meaning:
             case "ignore":
                 return Chunk()
@@ -286,10 +301,11 @@ class Said:
                 raise UpstreamError(detail=f"the backend says: {event.decode(errors='replace')}"[:SHOWN])
             case "finish":
                 self.over = True
-                chunk = self._read(value, "")
+                chunk = self._read(value, "" if self.texted else self._reading.text(value) or "")
                 chunk.finish = chunk.finish or "stop"
                 return chunk
             case _ if self._plain:
+                self.texted = True
                 return Chunk(text=event.decode(errors="replace"))
             case _:
                 return self._read(value, self._reading.text(value) or "")
@@ -297,8 +313,6 @@ class Said:
     def _read(self, value: Any, text: str) -> Chunk:
         reading = self._reading
         reading.check(value)
-        if self._snapshot is not None:
-            text = self._new(text)
         chunk = Chunk(text=text, finish=reading.finish(value))
         if counts := reading.usage(value):
             self._counts |= counts
@@ -306,16 +320,52 @@ class Said:
         reading.add_beside(value, chunk)
         if self._calls:
             chunk.tool_calls = self._calls.found(value)
+        if self._snapshot:
+            self._snapshot.cut(chunk)
+        if chunk.delta and "annotations" in chunk.delta:
+            self._cite(chunk.delta)
         self.session = reading.session(value) or self.session
-        self._events += 1
-        self.only = value if self._events == 1 and not (text or chunk.finish or chunk.tool_calls) else None
+        self.texted = self.texted or bool(chunk.text or chunk.tool_calls or chunk.delta)
         return chunk
 
-    def _new(self, text: str) -> str:
-        before = self._snapshot or ""
+    def _cite(self, delta: dict[str, Any]) -> None:
+        """Leaves out what was cited before."""
+        cited = [(source["url_citation"]["url"], source) for source in delta.pop("annotations")]
+        if news := [source for url, source in cited if url not in self._cited]:
+            delta["annotations"] = news
+        self._cited.update(url for url, _ in cited)
+
+
+class _Snapshot:
+    """What events that repeat everything have said so far."""
+
+    def __init__(self) -> None:
+        self._texts: dict[Any, str] = {}
+
+    def cut(self, chunk: Chunk) -> None:
+        """Leaves in a chunk what is new. Raises UpstreamStreamRewrite if it takes back what was said."""
+        chunk.text = self._news("text", chunk.text)
+        for name, text in (chunk.delta or {}).items():
+            if isinstance(text, str):
+                chunk.delta = {**(chunk.delta or {}), name: self._news(name, text)}
+        chunk.tool_calls = [call for call in chunk.tool_calls or () if self._cut_call(call)] or None
+
+    def _cut_call(self, call: dict[str, Any]) -> bool:
+        """Whether anything of a tool call is new."""
+        place, function = call["index"], call["function"]
+        known = ("call", place) in self._texts
+        arguments = function.get("arguments")
+        text = arguments if isinstance(arguments, str) else "" if arguments is None else dumped(arguments).decode()
+        function["arguments"] = self._news(("call", place), text)
+        self._texts.setdefault(("call", place), "")
+        return not known or bool(function["arguments"])
+
+    def _news(self, place: Any, text: str) -> str:
+        before = self._texts.get(place, "")
         if text and not text.startswith(before):
             raise UpstreamStreamRewrite(detail="a snapshot does not begin with the one before")
-        self._snapshot = text or before
+        if text:
+            self._texts[place] = text
         return text[len(before) :]
 
 

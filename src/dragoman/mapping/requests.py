@@ -77,6 +77,7 @@ class Sender:
     def __init__(self, asking: Asking, base: str, names: Names = NAMES, key: str = "request") -> None:
         self._method = asking.method
         self._target = _Target(asking.url, base, asking.query, names)
+        self._typed = {"Content-Type": TYPES[asking.request_format]} if asking.request is not None else {}
         self._headers = {name: Template(value, names, f"headers.{name}") for name, value in asking.headers.items()}
         self._body = None if asking.request is None else Template(asking.request, names, key)
         self._format = asking.request_format
@@ -86,10 +87,11 @@ class Sender:
 
     def made(self, values: dict[str, Any]) -> Outgoing:
         """The request with these values. Raises GatewayError, or InvalidRequest where a caller's value cannot stand."""
-        headers = {"Content-Type": TYPES[self._format]} if self._body else {}
-        for name, template in self._headers.items():
-            if (value := template.filled(values)) is not LEFT_OUT:
-                headers[name] = _header(name, value)
+        headers = self._typed
+        if self._headers:
+            filled = {name: template.filled(values) for name, template in self._headers.items()}
+            given = {name: _header(name, value) for name, value in filled.items() if value is not LEFT_OUT}
+            headers = headers | given
         return Outgoing(self._method, self._target.made(values), headers, self.body(values))
 
     def body(self, values: dict[str, Any]) -> bytes:
@@ -137,10 +139,15 @@ class _Target:
         self._rest = _pieces(rest, names, _in_query)
         self._query = Template(query, names, "query") if query else None
         self.names: Names = Template([url, query], names, "url").names
+        self._fixed = ""
+        if not self.names and "{{" not in f"{url}{query}":
+            self._fixed = self.made({})
 
     def made(self, values: dict[str, Any]) -> str:
         """Path and query, percent-encoded. Raises InvalidRequest, or UpstreamBadResponse where the backend is asked
         about its own answer, if a value cannot stand there."""
+        if not self.names and self._fixed:
+            return self._fixed
         path = "".join(piece(values) for piece in self._path)
         rest = "".join(piece(values) for piece in self._rest)
         if self._whole:

@@ -29,7 +29,7 @@ from dragoman.errors import (
 from dragoman.ground import Ground
 from dragoman.json import dumped, loaded
 from dragoman.logs import log
-from dragoman.mapping.readings import text_in
+from dragoman.mapping.readings import Said, text_in
 from dragoman.mapping.requests import Asking, Sender
 from dragoman.mapping.variables import INSTRUCTIONS, NAMES, as_text, system, turns, variables
 from dragoman.paths import Path, found
@@ -99,7 +99,9 @@ class Heard:
     """What was heard of an answer."""
 
     session: str | None = None
-    """The conversation's id, where the answer brings it."""
+    """The conversation's id, where a whole answer brings it."""
+    said: Said | None = None
+    """What a stream has said."""
     begun: bool = False
     text: list[str] = field(default_factory=list)
     calls: list[dict[str, Any]] = field(default_factory=list)
@@ -149,7 +151,7 @@ class Sessions:
                 if heard.begun or not talk.taken:
                     raise
                 talk, lost = await self._anew(call), True
-        if id := heard.session or talk.id:
+        if id := heard.session or (heard.said and heard.said.session) or talk.id:
             await self._keep(call, talk, id, heard.message())
 
     async def _talk(self, call: Call) -> Talk:

@@ -27,7 +27,8 @@ for _name, _function in FUNCTIONS.items():
 _ALWAYS = frozenset({"omit", "range", "dict", "namespace", *FUNCTIONS})
 _ONE_EXPRESSION = re.compile(r"\s*\{\{((?:(?!\{\{|\}\}).)*)\}\}\s*", re.DOTALL)
 _PLAIN = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[\d+\])*", re.ASCII)
-_STEPS = re.compile(r"\w+", re.ASCII)
+_WORD = re.compile(r"\w+", re.ASCII)
+_SLICE = re.compile(r"\[[^\]]*:")
 _FOR = re.compile(r"\s*([A-Za-z_]\w*)\s+in\s+(.+)", re.ASCII | re.DOTALL)
 _STRUCTURE = frozenset({"$for", "$if", "$make", "$else"})
 
@@ -140,12 +141,7 @@ class Template:
 
     def __init__(self, template: Any, names: Names, key: str = "request") -> None:
         checked(template, names)
-        self.names = frozenset(
-            name
-            for source, _, _ in _sources(template, names)
-            for name in _ENVIRONMENT.undeclared_variables_in_str(source)
-            if name in names
-        )
+        self.names = frozenset(name for source, _, _ in _sources(template, names) for name in _spoken_of(source, names))
         """The variables it speaks of."""
         self._make = _compiled(template, key, names)
 
@@ -159,7 +155,7 @@ class Text:
 
     def __init__(self, template: str, names: Names, key: str = "text") -> None:
         _check(template, names)
-        self.names = frozenset(_ENVIRONMENT.undeclared_variables_in_str(template)) & names
+        self.names = _spoken_of(template, names)
         self._make = _run(_ENVIRONMENT.render_str, template, key, names) if "{" in template else lambda _: template
 
     def filled(self, values: dict[str, Any]) -> str:
@@ -250,7 +246,7 @@ def _chosen(structure: dict[str, Any], key: str, names: Names) -> Make:
 
 def expression(source: str, key: str, names: Names) -> Make:
     """A compiled expression: its value, or LEFT_OUT where it is undefined or null."""
-    if _PLAIN.fullmatch(source) and (steps := _STEPS.findall(source))[0] in names:
+    if _PLAIN.fullmatch(source) and (steps := _WORD.findall(source))[0] in names:
         return _walk([int(step) if step.isdigit() else step for step in steps])
     evaluate = _run(_ENVIRONMENT.eval_expr, source, key, names)
     return lambda values: _kept(evaluate(values))
@@ -279,7 +275,7 @@ def _kept(value: Any) -> Any:
 def _run(work: Callable[..., Any], source: str, key: str, names: Names) -> Make:
     """Runs a template on copies, because in its language a list can be changed."""
     text = source if work == _ENVIRONMENT.render_str else f"{{{{ {source} }}}}"
-    used = _ENVIRONMENT.undeclared_variables_in_str(text) & names
+    used = _spoken_of(text, names)
 
     def run(values: dict[str, Any]) -> Any:
         given = {name: _copied(values[name]) for name in used if values.get(name) is not None}
@@ -291,6 +287,12 @@ def _run(work: Callable[..., Any], source: str, key: str, names: Names) -> Make:
             raise GatewayError(code="template_failed", detail=f"{key}: {type(error).__name__}: {error}") from error
 
     return run
+
+
+def _spoken_of(text: str, names: Names) -> Names:
+    """The variables that a template speaks of. Its language does not tell of those before a slice, `turns[1:]`."""
+    told = frozenset(_ENVIRONMENT.undeclared_variables_in_str(text)) & names
+    return told | (names & frozenset(_WORD.findall(text))) if _SLICE.search(text) else told
 
 
 def _copied(value: Any) -> Any:

@@ -1,0 +1,7 @@
+"""DeepSeek's wire."""
+
+from tests.presets.openai_wire import GIVEN, SAYS, stream, whole
+
+__all__ = ["GIVEN", "MODEL", "SAYS", "stream", "whole"]
+
+MODEL = "deepseek-reasoner"

@@ -1,0 +1,7 @@
+"""Mistral's wire."""
+
+from tests.presets.openai_wire import GIVEN, SAYS, stream, whole
+
+__all__ = ["GIVEN", "MODEL", "SAYS", "stream", "whole"]
+
+MODEL = "mistral-small-latest"

@@ -1,0 +1,7 @@
+"""vLLM's wire."""
+
+from tests.presets.openai_wire import GIVEN, SAYS, stream, whole
+
+__all__ = ["GIVEN", "MODEL", "SAYS", "stream", "whole"]
+
+MODEL = "Qwen/Qwen3-8B"
