@@ -107,6 +107,11 @@ def schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **root, "title": "dragoman"}
 
 
+def environment() -> Mapping[str, str]:
+    """The environment's variables."""
+    return dict(os.environ)
+
+
 def hand_down(file: str | Path | None, log_level: str, record: Path | None = None) -> None:
     """Leaves what worker processes need in their environment."""
     os.environ |= {CONFIG_VARIABLE: str(file or ""), LEVEL_VARIABLE: log_level, RECORD_VARIABLE: str(record or "")}

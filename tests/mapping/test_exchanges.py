@@ -123,7 +123,7 @@ async def test_every_framing_gives_the_text_and_the_finish(framing: str, mode: s
     options = {"framing": framed.framing, "mode": mode, "text": "t", "finish": "end", **framed.more}
     async with listening(saying(framed, mode, sliced)) as upstream:
         url = upstream.url.replace("http", "ws") if framing == "websocket" else upstream.url
-        async with gateway(mapped(url, None, stream=options)) as url:
+        async with gateway(mapped(url, None, stream=options, timeout={"idle": "1s"})) as url:
             heard = await ask(url, stream)
     assert (heard.text, heard.error) == (TEXT, {})
     assert heard.finish == ("stop" if framing == "text" else "length")

@@ -457,13 +457,11 @@ async def test_a_login_that_failed_is_no_reason_to_begin_anew():
     async with remembered() as (remembering, street):
         url = street.upstream.url
         token = {"kind": "oauth2", "token_url": f"{url}/token", "client_id": "c"}
-        token |= {"parameters": {"never": "told"}, "format": "json"}
         async with gateway(mapped(f"{url}/say", **backend(url, "answered"), auth=token)) as url:
             talk = Talk(url)
-            remembering.answers = [json_answer({"access_token": "a", "expires_in": 0.001})]
+            remembering.answers = [json_answer({"access_token": "a"})]
             await talk.say("one")
-            await asyncio.sleep(0.01)
-            remembering.answers = [json_answer({}, status="500 No")]
+            remembering.answers = [json_answer({}, status="401 Who?"), json_answer({}, status="500 No")]
             assert (await talk.say("two")).error["code"] == "upstream_login_failed"
             await asyncio.sleep(1.05)
             remembering.answers = [json_answer({"access_token": "b"})]

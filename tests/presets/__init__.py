@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
+from dragoman import Gateway
 from dragoman.preset import preset
 from dragoman.tape.exchange import Exchange
 from dragoman.tape.files import read
@@ -104,6 +105,10 @@ class Wire:
         own = urlsplit(preset(self.name).takes["url"].default or "").path.rstrip("/")
         backend = {"preset": self.name, "url": url + own, **given}
         return {"backends": {"b": backend}, "models": {"m": {"backend": "b", "model": self.module.MODEL}}, **more}
+
+    def app(self, url: str) -> Any:
+        """The application in front of an upstream."""
+        return Gateway(self.config(url)).app
 
     def script(self, text: str, words: list[str]) -> Script:
         """An upstream that speaks as the API does, and always says the same."""

@@ -34,9 +34,10 @@ CASES = [
 async def heard(url: str, case: str, asked: dict[str, Any]) -> dict[str, Any]:
     """What the official SDK makes of the answer."""
     try:
-        if is_stream(case):
-            return await streamed(url, asked)
-        completion = await client(url).chat.completions.create(**asked)
+        async with client(url) as sdk:
+            if is_stream(case):
+                return await streamed(sdk, asked)
+            completion = await sdk.chat.completions.create(**asked)
     except openai.APIError as error:
         return {"status": getattr(error, "status_code", None), "code": error.code, "message": error.message}
     (choice,) = completion.choices
@@ -44,11 +45,11 @@ async def heard(url: str, case: str, asked: dict[str, Any]) -> dict[str, Any]:
     return {**plain(choice.message.model_dump()), "finish_reason": choice.finish_reason, "usage": usage}
 
 
-async def streamed(url: str, asked: dict[str, Any]) -> dict[str, Any]:
+async def streamed(sdk: openai.AsyncOpenAI, asked: dict[str, Any]) -> dict[str, Any]:
     said: dict[str, Any] = {}
     finish = usage = None
     options = {"stream": True, "stream_options": {"include_usage": True}}
-    async for chunk in await client(url).chat.completions.create(**asked, **options):
+    async for chunk in await sdk.chat.completions.create(**asked, **options):
         for choice in chunk.choices:
             said = merged(said, choice.delta.model_dump(exclude_none=True))
             finish = choice.finish_reason or finish

@@ -85,7 +85,7 @@ def path_to(text: Text, root: Any) -> str:
 
 def _among(many: list[Any], outer: Steps, index: int, inner: Steps) -> str:
     """The path to the text in a list of several items: one of them, or all as one text."""
-    head, tail = (path_of(outer) if outer else ""), ("." + path_of(inner) if inner else "")
+    head, tail = (path_of(outer) if outer else ""), path_of((0, *inner)).removeprefix("[0]")
     if any(_asks(("_",), item) for item in many):
         return f"{head}[-1]{tail}" if index == len(many) - 1 else path_of((*outer, index, *inner))
     alike = [item for item in many if isinstance(value_at(item, inner), str) and not reasons(inner, item)]
@@ -105,8 +105,8 @@ def _kind(many: list[Any], alike: list[Any]) -> tuple[str, str] | None:
     """A key and the word by which the items with a text differ from the others."""
     others = [item for item in many if not any(item is other for other in alike)]
     for key in TYPES if others else ():
-        words = {item.get(key) for item in alike if isinstance(item, dict)}
-        word = next(iter(words), None)
-        if len(words) == 1 and isinstance(word, str) and word.replace("_", "").isalnum():
+        words = {str(item.get(key, "")) for item in alike if isinstance(item, dict)}
+        word = next(iter(words), "")
+        if len(words) == 1 and word.replace("_", "").isalnum():
             return key, word
     return None

@@ -20,6 +20,7 @@ from dragoman.adapt.vocabulary import (
     TIMES,
     USERS,
 )
+from dragoman.adapt.wrapping import wrapped
 from dragoman.json import dumped
 
 Replacements = dict[Steps, Any]
@@ -97,24 +98,9 @@ def systems_in(value: Any) -> Replacements:
             continue
         if isinstance(inner, str):
             made[steps] = "{{ system }}"
-        elif (wrapped := _wrapped(inner)) is not None:
-            made[steps] = {"$if": "system", "$make": wrapped}
+        elif shown := wrapped(inner):
+            made[steps] = {"$if": "system", "$make": shown.around("{{ system }}")}
     return made
-
-
-def _wrapped(value: Any) -> Any:
-    """The value with the system text in the place of its only long text; None if there is no such place."""
-    if isinstance(value, list):
-        inner = _wrapped(value[0]) if value else None
-        return None if inner is None else [inner]
-    if not isinstance(value, dict):
-        return None
-    for key in ("text", "content", "parts", "message"):
-        if isinstance(value.get(key), str):
-            return {**value, key: "{{ system }}"}
-        if (inner := _wrapped(value.get(key))) is not None:
-            return {**value, key: inner}
-    return None
 
 
 def streams_in(value: Any) -> Iterator[tuple[Steps, Any, Any]]:

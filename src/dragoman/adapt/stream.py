@@ -93,9 +93,9 @@ def _named(events: tuple[Event, ...]) -> tuple[list[str], str | None]:
         return [event.name or UNNAMED for event in events], None
     for key in EVENT_NAMES:
         names = [event.value.get(key) if isinstance(event.value, dict) else None for event in events]
-        kinds = {name for name in names if name is not None}
-        if len(kinds) > 1 and all(isinstance(name, str) and len(name) < 64 for name in kinds):
-            return [name or "" for name in names], key
+        said = [name if isinstance(name, str) and len(name) < 64 else "" for name in names]
+        if len({*said} - {""}) > 1 and all(name or names[place] is None for place, name in enumerate(said)):
+            return said, key
     return ["" for _ in events], None
 
 

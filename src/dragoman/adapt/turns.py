@@ -4,13 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from dragoman.adapt.asked import literal
 from dragoman.adapt.guessed import Guessed
 from dragoman.adapt.texts import Steps, last_name, name_of, values_in, worded
 from dragoman.adapt.vocabulary import HISTORIES, PARTNERS, WHO
+from dragoman.adapt.wrapping import TEXT_KEYS, kept, wrapped
 
 ROLE_KEYS = ("role", "author", "sender", "speaker", "from", "type", "user_type", "sender_type", "side")
-TEXT_KEYS = ("content", "text", "message", "value", "body", "parts", "msg", "utterance", "contents", "data")
 PAIRS = (("user", "bot"), ("user", "assistant"), ("human", "ai"), ("question", "answer"), ("input", "output"))
 
 Turn = tuple[str, str]
@@ -60,10 +59,10 @@ def _messages(steps: Steps, items: list[Any]) -> History | None:
     if not all(isinstance(item, dict) and item for item in items):
         return None
     role = next((key for key in ROLE_KEYS if all(_who(item.get(key)) for item in items)), None)
-    text_key = next((key for key in TEXT_KEYS if key != role and all(_wrapped(item.get(key)) for item in items)), None)
+    text_key = next((key for key in TEXT_KEYS if key != role and all(wrapped(item.get(key)) for item in items)), None)
     if text_key is None or (role is None and text_key != "parts"):
         return None
-    said = [_wrapped(item[text_key]) for item in items]
+    said = [wrapped(item[text_key]) for item in items]
     turns = tuple((_who(item.get(role)) or "user", part.text) for item, part in zip(items, said, strict=True) if part)
     return History(steps, turns, _maker(items, role, text_key))
 
@@ -74,43 +73,11 @@ def _who(word: Any) -> str:
     return WHO.get(word.lower()) or WHO.get(name_of(word)) or ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Wrapped:
-    """A turn's text, and what puts another one into its place."""
-
-    text: str
-    around: Callable[[str], Any]
-
-
-def _wrapped(value: Any) -> _Wrapped | None:
-    """The one text of a turn's content, of a text among its parts; None if there is none."""
-    if isinstance(value, str):
-        return _Wrapped(value, lambda text: text)
-    if isinstance(value, list):
-        part = next((part for item in value if (part := _wrapped(item))), None)
-        return _Wrapped(part.text, lambda text: [part.around(text)]) if part else None
-    if isinstance(value, dict):
-        places = [(key, inner) for key in TEXT_KEYS if (inner := _wrapped(value.get(key)))]
-        if len(places) == 1:
-            key, inner = places[0]
-            return _Wrapped(inner.text, lambda text: {**_kept(value), key: inner.around(text)})
-    return None
-
-
-def _kept(value: Any) -> Any:
-    """The value, its texts as templates that give them."""
-    if isinstance(value, dict):
-        return {key: _kept(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_kept(inner) for inner in value]
-    return literal(value) if isinstance(value, str) else value
-
-
 def _maker(items: list[dict[str, Any]], role: str | None, text_key: str) -> Callable[[str], Any]:
     words = _words(items, role, text_key)
     around = _content({_who(item.get(role)) or "user": item[text_key] for item in reversed(items)})
     extra = {
-        key: _kept(inner)
+        key: kept(inner)
         for key, inner in items[0].items()
         if key not in (role, text_key) and all(item.get(key) == inner for item in items) and not _is_own(inner)
     }
@@ -129,9 +96,9 @@ def _maker(items: list[dict[str, Any]], role: str | None, text_key: str) -> Call
 
 def _content(shown: dict[str, Any]) -> Callable[[str], Any]:
     """What puts a text into a turn's content, as it is shown for each who speaks."""
-    asked = _wrapped(shown.get("user", next(iter(shown.values()))))
+    asked = wrapped(shown.get("user", next(iter(shown.values()))))
     other = next((content for who, content in shown.items() if who != "user"), None)
-    told = _wrapped(other)
+    told = wrapped(other)
     assert asked is not None, "else it would be no history"
     if told is None or type(other) is type(shown.get("user", other)):
         return asked.around

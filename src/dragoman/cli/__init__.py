@@ -8,6 +8,7 @@ from typing import Annotated
 import orjson
 import typer
 
+from dragoman.cli.adapt import adapt
 from dragoman.cli.presets import presets
 from dragoman.cli.showing import CANNOT_RUN, FOUND_WRONG, out, show_models, stop
 from dragoman.cli.trying import show_trial
@@ -129,6 +130,7 @@ def schema_command() -> None:
     sys.stdout.write(orjson.dumps(schema(), option=orjson.OPT_INDENT_2).decode() + "\n")
 
 
+cli.command("adapt")(adapt)
 cli.add_typer(presets)
 
 
