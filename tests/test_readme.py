@@ -41,7 +41,7 @@ def told(answer: str) -> dict:
 
 
 def test_shows_no_block_that_is_not_executed_here():
-    assert [len(found) for found in (SHELL, JSON, YAML, PYTHON)] == [4, 1, 2, 2]
+    assert [len(found) for found in (SHELL, JSON, YAML, PYTHON)] == [4, 1, 3, 2]
 
 
 def test_the_first_commands_clone_and_serve(tmp_path):
@@ -100,7 +100,10 @@ async def test_the_yaml_maps_an_api_of_that_shape(tmp_path, monkeypatch):
 def test_the_commands_check_and_serve_the_yaml(tmp_path, monkeypatch):
     monkeypatch.setenv("CORP_TOKEN", "secret")
     (tmp_path / "my.yaml").write_text(YAML[0])
-    check, serve = (line.partition("#")[0].strip() for line in SHELL[2].strip().splitlines())
+    schema, check, serve = (line.partition("#")[0].strip() for line in SHELL[2].strip().splitlines())
+    shell(schema, 0, tmp_path)
+    named = re.search(r"\$schema=(\S+)", YAML[0])[1]
+    assert "backends" in json.loads((tmp_path / named).read_text())["properties"]
     assert "corp-chat" in shell(check, 0, tmp_path)
     announced = shell(f"timeout 5 {serve} --port 0 | head -1", 0, tmp_path)
     assert "listens on" in announced
@@ -108,11 +111,16 @@ def test_the_commands_check_and_serve_the_yaml(tmp_path, monkeypatch):
 
 async def test_the_function_answers(tmp_path, monkeypatch):
     (tmp_path / "my_module.py").write_text(PYTHON[1])
-    (tmp_path / "mine.yaml").write_text(YAML[1])
+    (tmp_path / "mine.yaml").write_text(YAML[2])
     monkeypatch.syspath_prepend(tmp_path)
     async with gateway(Gateway(Config.read(tmp_path / "mine.yaml"))) as url:
         got = await client(url).chat.completions.create(model="my-model", messages=[{"role": "user", "content": "Hi"}])
     assert got.choices[0].message.content == "You said: Hi"
+
+
+def test_the_known_api_is_known(tmp_path):
+    (tmp_path / "known.yaml").write_text(YAML[1])
+    assert Config.read(tmp_path / "known.yaml").models["llama"].model == "llama3.2"
 
 
 @needs_curl
@@ -154,15 +162,35 @@ async def test_the_guides_python_runs(file, tmp_path, monkeypatch):
                 assert got.choices[0].message.content
 
 
-@pytest.mark.parametrize("file", ["docs/configuration.md", "docs/python.md", "docs/hooks.md"])
+def test_five_minutes_are_enough(tmp_path):
+    adapting, checking = blocks("docs/your-own-api.md", "sh")
+    shell(adapting, 0, tmp_path)
+    assert (tmp_path / "acme/acme.yaml").read_text() == blocks("docs/your-own-api.md", "yaml")[0]
+    told = shell(checking, 0, tmp_path)
+    assert "api.acme.example" in told
+    assert "1 passed" in told
+
+
+GUIDES = [str(file.relative_to(ROOT)) for file in sorted((ROOT / "docs").rglob("*.md")) if file.stem != "your-own-api"]
+
+
+@pytest.mark.parametrize("file", GUIDES)
 def test_the_guides_yaml_is_a_configuration(file, tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "my_module.py").write_text("class Audit:\n    def before(self, call): ...\ndef answer(): ...\n")
     sys.modules.pop("my_module", None)
     for text in blocks(file, "yaml"):
+        for name in re.findall(r"(?<!\$)\$\{(\w+)\}", text):
+            monkeypatch.setenv(name, "secret-value")
         (tmp_path / "guide.yaml").write_text(text)
-        assert Config.read(tmp_path / "guide.yaml").models
+        if "models:" in text:  # a preset's page also shows the preset itself
+            assert Config.read(tmp_path / "guide.yaml").models
+
+
+def test_what_is_made_from_the_source_is_current():
+    done = subprocess.run([sys.executable, ROOT / "docs/generate.py", "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, f"{done.stderr}run docs/generate.py"
 
 
 def test_links_lead_somewhere():

@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+from urllib.parse import parse_qs
+
+from websockets.frames import Close, Frame, Opcode
+from websockets.utils import accept_key
 
 from dragoman import Chunk, Gateway
 from dragoman.backends.demo import reply
@@ -58,6 +62,17 @@ def lines(asked: dict[str, Any]) -> bytes:
     return stream_head("application/x-ndjson") + chunked(*said, b'{"end": true}\n') + LAST_CHUNK
 
 
+def array(asked: dict[str, Any]) -> bytes:
+    said = b",\n".join(json.dumps({"t": word}).encode() for word in WORDS)
+    return stream_head("application/json") + chunked(b"[" + said, b"]") + LAST_CHUNK
+
+
+def named(asked: dict[str, Any]) -> bytes:
+    """Events with names, and with others between them."""
+    said = (f"event: word\ndata: {json.dumps({'t': word})}\n\nevent: ping\ndata: 1\n\n".encode() for word in WORDS)
+    return stream_head() + chunked(*said, b"event: end\ndata:\n\n") + LAST_CHUNK
+
+
 def letters(asked: dict[str, Any]) -> list[bytes]:
     """The text byte by byte, so that signs are cut."""
     said = [chunked(bytes([byte])) for byte in TEXT.encode()]
@@ -86,12 +101,67 @@ def either(once: Callable[..., Any], streamed: Callable[..., Any] | None = None)
     return script
 
 
+async def in_query(connection: Connection, received: Received) -> None:
+    """Answers whoever asks in the query, or in a form."""
+    asked = received.head.split(" ")[1].partition("?")[2] or received.body.decode()
+    await connection.send(whole({}) if parse_qs(asked)["q"] == [HELLO] else json_answer({}, status="400 Bad Request"))
+
+
+async def talking(connection: Connection, received: Received) -> None:
+    """Answers in a conversation that was begun before."""
+    begun = "/talks " in received.head
+    talk = None if begun else received.json.get("talk")
+    await connection.send(
+        json_answer({"id": "talk-1"}) if begun else whole({}) if talk == "talk-1" else json_answer({}, status="404 No")
+    )
+
+
+async def working(connection: Connection, received: Received) -> None:
+    """Takes a job, and has done it when it is asked for."""
+    asked = "GET /jobs/1 " in received.head
+    await connection.send(json_answer({"reply": TEXT, "done": True}) if asked else json_answer({"id": 1}))
+
+
+async def speaking(connection: Connection, received: Received) -> None:
+    """Shakes hands, and answers one message, word by word."""
+    accepted = accept_key(received.headers["sec-websocket-key"])
+    lines = ["HTTP/1.1 101 x", "Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Accept: {accepted}"]
+    await connection.send("\r\n".join([*lines, "", ""]).encode())
+    await connection.reader.read(65536)
+    said = [Frame(Opcode.TEXT, json.dumps({"t": word}).encode()).serialize(mask=False) for word in WORDS]
+    await connection.send(*said, Frame(Opcode.CLOSE, Close(1000, "").serialize()).serialize(mask=False))
+    await connection.gone()
+
+
 def http(**options: Any) -> Callable[[str], Any]:
     return lambda url: Gateway(http_backend(url, **options)).app
 
 
 def framed(framing: str, **stream: Any) -> Callable[[str], Any]:
     return http(stream={"framing": framing, "request": {"stream": True}, "text": "t", **stream})
+
+
+def session(url: str) -> Any:
+    options = {"request": {"talk": "{{ session }}", "q": "{{ last_user }}"}}
+    return Gateway(http_backend(url, session={"create": {"url": f"{url}/talks", "id": "id"}}, **options)).app
+
+
+def job(url: str) -> Any:
+    poll = {"url": f"{url}/jobs/{{{{ answer.id }}}}", "until": "done", "every": "1ms"}
+    return Gateway(http_backend(url, poll=poll)).app
+
+
+def websocket(url: str) -> Any:
+    stream = {"framing": "websocket", "text": "t"}
+    return Gateway(http_backend(url.replace("http:", "ws:"), response=None, stream=stream)).app
+
+
+def replay(url: str) -> Any:
+    """What was recorded: a whole answer, and a stream."""
+    backend = {"kind": "http", "url": "http://nowhere.invalid/chat", "request": {"live": "{{ stream }}"}}
+    backend |= {"response": {"text": "reply"}, "stream": {"framing": "sse", "text": "t"}}
+    played = {"kind": "replay", "files": str(Path(__file__).with_name("recorded")), "backend": backend}
+    return Gateway({"backends": {"b": played}, "models": {"m": "b"}}).app
 
 
 def openai(url: str) -> Any:
@@ -184,8 +254,16 @@ KINDS = [
     Kind("http-sse-snapshot", framed("sse", mode="snapshot"), either(whole, snapshots)),
     Kind("http-sse-only", http(response=None, stream={"framing": "sse", "text": "t"}), either(events)),
     Kind("http-ndjson", framed("ndjson", finish="end"), either(whole, lines)),
+    Kind("http-json-array", framed("json-array"), either(whole, array)),
+    Kind("http-named-events", framed("sse", events={"word": "text", "end": "finish"}), either(whole, named)),
     Kind("http-text-stream", framed("text"), either(whole, letters)),
     Kind("http-paced", http(stream={"pace": "400/s"}), either(whole)),
+    Kind("http-form", http(request_format="form"), in_query),
+    Kind("http-get", http(method="GET", request=None, query={"q": "{{ last_user }}"}), in_query),
+    Kind("http-session", session, talking),
+    Kind("http-job", job, working),
+    Kind("http-websocket", websocket, speaking),
+    Kind("replay", replay),
     Kind("python-sync", python(returning), either(whole)),
     Kind("python-async", python(async_returning), either(whole)),
     Kind("python-generator", python(yielding), either(whole)),

@@ -225,6 +225,13 @@ async def test_sources_that_every_event_repeats_are_cited_once():
     assert answered_annotations(heard) == cited(("https://a", ""), ("https://b", ""))
 
 
+async def test_sources_that_come_one_by_one_are_all_cited():
+    """Also for the official SDK, which cannot put two lists of annotations together."""
+    events = [{"t": "one", "cited": ["https://a"]}, {"t": "two", "cited": ["https://a", "https://b"]}]
+    heard = await told(*events, whole={}, stream=True)
+    assert answered_annotations(heard) == cited(("https://a", ""), ("https://b", ""))
+
+
 async def test_a_snapshot_of_everything_says_nothing_twice():
     """Each event repeats the whole message, reasoning and calls included."""
     call = {"id": "c1", "name": "f", "args": {"a": 1}}

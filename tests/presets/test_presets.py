@@ -8,6 +8,7 @@ from typing import Any
 import openai
 import pytest
 
+from dragoman import Gateway
 from dragoman.completion import merged
 from dragoman.preset import names, preset
 from dragoman.tape.exchange import Exchange, Request
@@ -153,3 +154,11 @@ def test_every_preset_is_described_and_recorded(name):
         assert "stream" in wire.cases
     if "tool_calls" in known.backend.get("response", {}):
         assert {"tools", "results"} <= wire.cases.keys()
+
+
+@pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
+def test_what_is_optional_may_be_left_out(wire):
+    backend = wire.config("http://127.0.0.1:9")["backends"]["b"]
+    optional = {name for name, parameter in preset(wire.name).takes.items() if parameter.optional}
+    needed = {name: value for name, value in backend.items() if name not in optional}
+    assert Gateway({"backends": {"b": needed}, "models": {"m": "b"}})

@@ -66,7 +66,7 @@ def _adapted(asked: Asked, sample: bytes | None, type: str | None, name: str | N
     made, model = _backend(request, where, answered, seen, secrets)
     if really := backend.misnamed(seen, type):
         made["assume_content_type"] = Guessed(really, "the answer came under another type")
-    text = written(secrets.without(_config(name, made, model)))
+    text = f"backends:\n  {name}:\n{written(secrets.without(made), 4)}{written(_models(name, model))}"
     variables = tuple(dict.fromkeys(_VARIABLE.findall(text)))
     head = "".join(f"# {comment(line)}\n" for line in _head(name, variables, secrets, asked))
     public = _public(model) or name
@@ -104,10 +104,10 @@ def _public(model: str | None) -> str | None:
     return None if model is None or variables_in(model) else model
 
 
-def _config(name: str, made: dict[str, Any], model: str | None) -> dict[str, Any]:
+def _models(name: str, model: str | None) -> dict[str, Any]:
     public = _public(model)
     entry: Any = {"backend": name, "model": plain(model)} if model and not public else name
-    return {"backends": {name: made}, "models": {public or name: entry}}
+    return {"models": {public or name: entry}}
 
 
 def _head(name: str, variables: tuple[str, ...], secrets: Secrets, asked: Asked) -> Iterator[str]:

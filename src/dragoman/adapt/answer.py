@@ -50,7 +50,7 @@ def whole(sample: Sample, heard: frozenset[str]) -> Answered:
 
 def why(text: Text) -> str:
     name = last_name(text.steps)
-    return "by its name" if name in ANSWER | ANSWER_MAYBE else "the longest text in the answer"
+    return "the answer's text, by its name" if name in ANSWER | ANSWER_MAYBE else "the longest text in the answer"
 
 
 def beside(value: Any) -> Options:

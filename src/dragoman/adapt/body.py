@@ -50,11 +50,12 @@ _LEFT_OUT = _LeftOut()
 def replacements(value: Any, varying: Varying, secrets: Secrets) -> Replacements:
     """What stands in which place instead of what the command sent; the more certain before the less."""
     model = parameters.model_in(value)
+    systems = parameters.systems_in(value)
     ways: list[Replacements] = [
-        _asked(varying.question, varying.session),
+        _asked(varying.question, varying.session, bool(systems)),
         parameters.secrets_in(value, secrets),
         {model[0]: "{{ model }}"} if model else {},
-        parameters.systems_in(value),
+        systems,
         parameters.parameters_in(value),
         parameters.sessions_in(value, varying.session),
         parameters.users_in(value),
@@ -68,15 +69,16 @@ def replacements(value: Any, varying: Varying, secrets: Secrets) -> Replacements
     return found
 
 
-def _asked(question: Question, session: bool) -> Replacements:
+def _asked(question: Question, session: bool, instructed: bool) -> Replacements:
     made: Replacements = {}
     if history := question.history:
         turns = "dialog" if history.has_system else "new_turns" if session else "turns"
         if question.prompt and not history.open:
             turns = f"{turns} and {turns}[:-1]"  # by a slice alone, the language does not see that the name is used
-        made[history.steps] = Guessed(history.make(turns), "the conversation, by its roles and texts")
+        more = "" if instructed or history.has_system else "; instructions have no place here"
+        made[history.steps] = Guessed(history.make(turns), f"the conversation, by its roles and texts{more}")
     if question.prompt:
-        made[question.prompt.steps] = Guessed(asking(question.prompt, question, session), question.guess)
+        made[question.prompt.steps] = Guessed(*asking(question.prompt, question, session))
     return made
 
 

@@ -1,6 +1,5 @@
 """A value of a configuration that is a guess, and why."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,8 @@ class Guessed:
 
     value: Any
     why: str
+    kind: str = "guessed"
+    """`note` for what is no guess, but has to be known."""
 
 
 def bare(value: Any) -> Any:
@@ -20,8 +21,3 @@ def bare(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: bare(inner) for key, inner in value.items()}
     return [bare(inner) for inner in value] if isinstance(value, list) else value
-
-
-def over(value: Any, change: Callable[[Any], Any]) -> Any:
-    """The value changed, what is said beside it kept."""
-    return Guessed(change(value.value), value.why) if isinstance(value, Guessed) else change(value)

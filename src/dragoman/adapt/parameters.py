@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dragoman.adapt.asked import literal, plain
+from dragoman.adapt.expressions import expression_of
 from dragoman.adapt.guessed import Guessed
 from dragoman.adapt.secrets import IN_BODY, Secrets
 from dragoman.adapt.texts import Steps, last_name, texts_in, value_at, values_in
@@ -21,7 +22,6 @@ from dragoman.adapt.vocabulary import (
     USERS,
 )
 from dragoman.adapt.wrapping import wrapped
-from dragoman.json import dumped
 
 Replacements = dict[Steps, Any]
 
@@ -80,16 +80,6 @@ def _or_given(expression: str, value: Any) -> str:
     return f"{{{{ {expression} | default({given}) }}}}"
 
 
-def expression_of(value: Any) -> str:
-    """A JSON value as templates' expressions have it."""
-    if isinstance(value, str):
-        signs = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-        return "'" + "".join(signs.get(sign, sign) for sign in value) + "'"
-    if isinstance(value, list):
-        return "[" + ", ".join(expression_of(item) for item in value) + "]"
-    return dumped(value).decode()
-
-
 def systems_in(value: Any) -> Replacements:
     """A text of instructions, alone or wrapped into objects and lists; it is left out where a caller gives none."""
     made: Replacements = {}
@@ -124,7 +114,7 @@ def sessions_in(value: Any, known: bool) -> Replacements:
         "all calls share this conversation; with `session: {make: '{{ uuid() }}'}` and `{{ session }}` each has its own"
     )
     return {
-        steps: "{{ session }}" if known else Guessed(literal(inner or ""), why)
+        steps: "{{ session }}" if known else Guessed(literal(inner or ""), why, "note")
         for steps, inner in values_in(value)
         if steps and last_name(steps) in SESSIONS and (inner or known) and isinstance(inner, str | None)
     }

@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from dragoman.adapt.asked import CannotAdapt
+from dragoman.adapt.asked import CannotAdapt, literal
+from dragoman.adapt.expressions import expression_of
 from dragoman.adapt.texts import LONG, Text, last_name, texts_in, worded
 from dragoman.adapt.turns import History, Turn, history_in
 from dragoman.adapt.vocabulary import ASIDE, COMPLETIONS, MODELS, PROMPTS, PROMPTS_MAYBE, SESSIONS, SYSTEMS, USERS
@@ -82,27 +83,27 @@ def _likeness(text: Text) -> float:
     return weight * (worded(text.text) if len(text.text) > 1 else 0) * (min(len(text.text), LONG) + 40)
 
 
-def asking(prompt: Text, question: Question, session: bool) -> str:
-    """The template of the prompt's text."""
-    if question.history is None and (marked := _MARKS.fullmatch(prompt.text)):
-        return f"{marked['before']}{{{{ prompt }}}}{marked['after']}"
-    if question.history is None and (spoken := _SPEAKERS.fullmatch(prompt.text)):
-        words = f"user={_quoted(spoken['user'] + ': ')}, assistant={_quoted(spoken['bot'] + ': ')}"
-        between = _quoted(spoken["between"])
-        turns = f"{{{{ turns | join_turns({words}, sep={between}) }}}}"
-        return f"{spoken['before']}{turns}{spoken['between']}{spoken['bot']}:"
-    if session and question.history:
-        return "{{ (new_turns | last).content }}"
-    completes = question.history is None and not session and last_name(prompt.steps) in COMPLETIONS
-    return "{{ prompt }}" if completes else "{{ last_user }}"
+def asking(prompt: Text, question: Question, session: bool) -> tuple[str, str]:
+    """The template of the prompt's text, and why it is this one."""
+    if question.history:
+        return "{{ (new_turns | last).content }}" if session else "{{ last_user }}", question.guess
+    if marked := _MARKS.fullmatch(prompt.text):
+        return f"{literal(marked['before'])}{{{{ prompt }}}}{literal(marked['after'])}", question.guess
+    if spoken := _SPEAKERS.fullmatch(prompt.text):
+        return _spoken(spoken), "the conversation, written as it was there"
+    if last_name(prompt.steps) in COMPLETIONS and not session:
+        return "{{ prompt }}", f"{question.guess}, with the conversation before it"
+    more = "" if session else "; `{{ prompt }}` would tell the conversation before it, too"
+    return "{{ last_user }}", question.guess + more
+
+
+def _spoken(match: re.Match[str]) -> str:
+    user, assistant = (expression_of(f"{match[who]}: ") for who in ("user", "bot"))
+    turns = f"turns | join_turns(user={user}, assistant={assistant}, sep={expression_of(match['between'])})"
+    return f"{match['before']}{{{{ {turns} }}}}{match['between']}{match['bot']}:"
 
 
 def _asked(prompt: str) -> str:
     """The question without what models want to see around it."""
     match = _MARKS.fullmatch(prompt) or _SPEAKERS.fullmatch(prompt)
     return match["asked"].strip() if match else prompt
-
-
-def _quoted(text: str) -> str:
-    signs = {"\\": "\\\\", "'": "\\'", "\n": "\\n"}
-    return "'" + "".join(signs.get(sign, sign) for sign in text) + "'"

@@ -34,7 +34,8 @@ class Request:
     def streaming(self) -> bool:
         """It asks for a stream."""
         flagged = any(parameters.wants_stream(part) for part in self.parts)
-        return flagged or "stream" in self.asked.url.lower() or "event-stream" in self.asked.header("accept")
+        path = self.asked.url.partition("//")[2].partition("/")[2]
+        return flagged or "stream" in path.lower() or "event-stream" in self.asked.header("accept")
 
     @property
     def model(self) -> str | None:
@@ -62,6 +63,8 @@ def _instructs(text: Text) -> bool:
 def understood(asked: Asked) -> Request:
     """The request, taken apart. Raises CannotAdapt."""
     body = sent(asked)
+    if body and asked.method == "GET":
+        raise CannotAdapt("The command sends a body by GET; ask by POST, or with -G, which puts the data into the URL.")
     fields = dict(gathered([pair for pair in asked.query if not is_secret(*pair)]))
     if body and body.format == "text":
         return Request(asked, body, fields, Question(None, Text((), body.value), "the body is the question"), False)

@@ -3,7 +3,7 @@
 import re
 from base64 import b64decode
 from binascii import Error
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -60,7 +60,7 @@ class Secrets:
     def without(self, value: Any, instead: str | None = None) -> Any:
         """Texts, alone or in JSON, without any secret: variables instead, or another word."""
         if isinstance(value, Guessed):
-            return Guessed(self.without(value.value, instead), value.why)
+            return replace(value, value=self.without(value.value, instead))
         if isinstance(value, dict):
             return {key: self.without(inner, instead) for key, inner in value.items()}
         if isinstance(value, list):

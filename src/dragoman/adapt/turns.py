@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from dragoman.adapt.expressions import expression_of
 from dragoman.adapt.guessed import Guessed
 from dragoman.adapt.texts import Steps, last_name, name_of, values_in, worded
 from dragoman.adapt.vocabulary import HISTORIES, PARTNERS, WHO
@@ -50,7 +51,9 @@ def empty_histories(value: Any) -> dict[Steps, Guessed]:
     """Histories without a turn, of whose items nothing is known."""
     why = "empty in the command, so that the shape of its turns is not known"
     return {
-        steps: Guessed([], why) for steps, inner in values_in(value) if inner == [] and last_name(steps) in HISTORIES
+        steps: Guessed([], why, "note")
+        for steps, inner in values_in(value)
+        if inner == [] and last_name(steps) in HISTORIES
     }
 
 
@@ -85,7 +88,7 @@ def _maker(items: list[dict[str, Any]], role: str | None, text_key: str) -> Call
 
     def make(turns: str) -> Any:
         if plain and not turns.startswith("dialog"):
-            renamed = ", ".join(f"{ours}={_quoted(theirs)}" for ours, theirs in words.items() if ours != theirs)
+            renamed = ", ".join(f"{ours}={expression_of(theirs)}" for ours, theirs in words.items() if ours != theirs)
             return f"{{{{ {turns} | role_map({renamed}) }}}}" if renamed else f"{{{{ {turns} }}}}"
         said = "text" if turns.startswith("dialog") else "content"
         item = {role or "role": _role(words), text_key: around(f"{{{{ turn.{said} }}}}"), **extra}
@@ -133,12 +136,8 @@ def _role(words: dict[str, str]) -> str:
     if all(ours == theirs for ours, theirs in words.items()):
         return "{{ turn.role }}"
     *others, last = sorted(words.items(), key=lambda pair: ("assistant", "system", "user").index(pair[0]))
-    chosen = " else ".join(f"{_quoted(theirs)} if turn.role == '{ours}'" for ours, theirs in others)
-    return f"{{{{ {chosen} else {_quoted(last[1])} }}}}"
-
-
-def _quoted(word: str) -> str:
-    return "'" + word.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    chosen = " else ".join(f"{expression_of(theirs)} if turn.role == '{ours}'" for ours, theirs in others)
+    return f"{{{{ {chosen} else {expression_of(last[1])} }}}}"
 
 
 def _pairs(steps: Steps, items: list[Any]) -> History | None:

@@ -36,13 +36,18 @@ def _lines(value: Any, indent: str) -> Iterator[str]:
 
 
 def _entry(head: str, value: Any, indent: str) -> Iterator[str]:
-    value, said = (value.value, f"  # guessed: {comment(value.why)}") if isinstance(value, Guessed) else (value, "")
+    said = f"  # {value.kind}: {comment(value.why)}" if isinstance(value, Guessed) else ""
+    value = value.value if isinstance(value, Guessed) else value
     flat = _flat(value, WIDTH - len(head))
     if flat is not None:
         yield f"{head} {flat}{said}"
         return
-    yield f"{head}{said}"
-    yield from _lines(value, f"{indent}  ")
+    inner = list(_lines(value, f"{indent}  "))
+    if head.endswith("-") and not said:
+        yield f"{head} {inner.pop(0).lstrip()}"
+    else:
+        yield f"{head}{said}"
+    yield from inner
 
 
 def _flat(value: Any, width: int) -> str | None:

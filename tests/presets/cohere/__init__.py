@@ -18,7 +18,7 @@ SAYS = {
     "whole": {"content": TEXT, "finish_reason": "stop", "usage": USAGE},
     "stream": {"content": TEXT, "finish_reason": "stop", "usage": USAGE},
     "error": {"status": 429, "code": "upstream_rate_limited"},
-    "wrong": {"status": 400, "code": "upstream_rejected"},
+    "missing": {"status": 400, "code": "upstream_rejected"},
     "error-stream": {"status": None, "code": "upstream_error"},
     "tools": CALLED,
     "tools-stream": CALLED,

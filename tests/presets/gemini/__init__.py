@@ -19,7 +19,7 @@ SAYS = {
     "whole": {"content": TEXT, "finish_reason": "stop", "usage": USAGE},
     "stream": {"content": TEXT, "finish_reason": "stop", "usage": USAGE},
     "error": {"status": 400, "code": "upstream_rejected"},
-    "error-stream": {"status": None, "code": "upstream_error"},
+    "error-stream": {"status": None, "code": "upstream_rate_limited"},
     "limited": {"status": 429, "code": "upstream_rate_limited"},
     "locked": {"status": 502, "code": "upstream_auth_error"},
     "blocked": {"content": "", "finish_reason": "content_filter"},

@@ -1,0 +1,16 @@
+"""JSON values as templates' expressions have them."""
+
+from typing import Any
+
+from dragoman.json import dumped
+
+SIGNS = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def expression_of(value: Any) -> str:
+    """A text, a number, a list of them, true, false or null."""
+    if isinstance(value, str):
+        return "'" + "".join(SIGNS.get(sign, sign) for sign in value) + "'"
+    if isinstance(value, list):
+        return "[" + ", ".join(expression_of(item) for item in value) + "]"
+    return dumped(value).decode()
