@@ -138,7 +138,11 @@ BODY_FAULTS = [
     bad("not-a-number", b'{"reply": NaN, "choices": NaN}'),
     *(
         bad(name, body, [way for way in WHOLE if (way.kind is http_backend) == mapped], code)
-        for name, body in (("another-shape", json.dumps({"other": RAW}).encode()), ("a-list", b"[1]"), ("null", b"null"))
+        for name, body in (
+            ("another-shape", json.dumps({"other": RAW}).encode()),
+            ("a-list", b"[1]"),
+            ("null", b"null"),
+        )
         for mapped, code in ((True, "upstream_no_text"), (False, "upstream_bad_response"))
     ),
     bad("too-deep", b'{"reply": %b, "choices": [{"message": {"content": "a", "x": %b}}]}' % (DEEP, DEEP)),

@@ -72,6 +72,8 @@ class Mapped(Reach, Parts):
             raise ValueError("`framing: websocket` goes with a URL that begins with ws:// or wss://")
         if self.stream.framing == "websocket" and self.response:
             raise ValueError("a WebSocket is read by `stream` alone: leave `response` out")
+        if self.stream.framing == "websocket" and (self.session or self.poll):
+            raise ValueError("`session` and `poll` go with HTTP, and not with a WebSocket")
         return self
 
     @model_validator(mode="after")
