@@ -85,7 +85,7 @@ class Upstream:
                 await self.script(connection, received)
                 if writer.transport.is_closing():
                     break
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             connection.closed.set()

@@ -23,8 +23,10 @@ REPLACED = frozenset({"id", "type", "role", "name", "format", "service_tier"})
 DONE = b"data: [DONE]\n\n"
 FINISH = {
     **dict.fromkeys(("length", "max_tokens", "max_output_tokens", "model_length", "max_length"), "length"),
+    "model_context_window_exceeded": "length",
     **dict.fromkeys(("tool_calls", "tool_call", "tool_use"), "tool_calls"),
     **dict.fromkeys(("content_filter", "safety", "recitation", "blocklist", "prohibited_content"), "content_filter"),
+    **dict.fromkeys(("refusal", "spii", "image_safety"), "content_filter"),
     "function_call": "function_call",
 }
 """What backends call the end of an answer, in OpenAI's words. Whatever is not here is `stop`."""

@@ -292,6 +292,10 @@ class UpstreamAuthError(UpstreamFailure):
         super().__init__(message, detail=detail, headers={"x-should-retry": "false"})
 
 
+class UpstreamUnauthorized(UpstreamAuthError):
+    """It answered 401: the credentials may be too old."""
+
+
 class UpstreamRateLimited(UpstreamFailure):
     status, type, fixed_code = 429, "rate_limit_error", "upstream_rate_limited"
     fixed_message = "The backend receives too many requests. Slow down and try again."

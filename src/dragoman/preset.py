@@ -83,7 +83,8 @@ def expanded(entry: Any) -> Any:
             raise Misused((name,), f"is missing; the preset {entry['preset']!r} needs it: {parameter.about}")
     values = {name: parameter.default for name, parameter in known.takes.items()} | given
     over = {key: value for key, value in entry.items() if key != "preset" and key not in known.takes}
-    return _merged(_filled(known.backend, values), over)
+    made = {key: _filled(inner, values) for key, inner in known.backend.items()}
+    return _merged({key: value for key, value in made.items() if value is not _LEFT_OUT}, over)
 
 
 def _inside(entry: Any) -> Any:
@@ -117,7 +118,7 @@ def _filled(value: Any, values: Mapping[str, Any]) -> Any:
 
 def _emptied(value: dict[str, Any], made: dict[str, Any]) -> bool:
     """Whether a login has lost its secret: then it is none."""
-    return "kind" in value and any(made[key] is _LEFT_OUT and isinstance(value[key], str) for key in made)
+    return "kind" in value and any(made[key] is _LEFT_OUT for key in made)
 
 
 def _filled_text(text: str, values: Mapping[str, Any]) -> Any:

@@ -35,6 +35,7 @@ from dragoman.errors import (
     UpstreamTimeout,
     UpstreamTLSError,
     UpstreamTooLarge,
+    UpstreamUnauthorized,
     UpstreamUnavailable,
 )
 from dragoman.json import dumped, loaded
@@ -127,16 +128,16 @@ class Upstream:
 
         What is open is closed with `open`. Raises an UpstreamFailure.
         """
-        answer = await self._answered(open, asked, accept)
+        answer = await self._answered(asked, accept)
         if answer.status == 401 and self._login and self._login.refused():
-            with suppress(UpstreamFailure):
-                await answer.whole()
-            answer = await self._answered(open, asked, accept)
+            await self._refused(answer)
+            answer = await self._answered(asked, accept)
         if not 200 <= answer.status < 300 or answer.status == 204:
             raise await self._refused(answer)
+        open.push_async_exit(answer)
         return answer
 
-    async def _answered(self, open: AsyncExitStack, asked: Outgoing, accept: str) -> "Answer":
+    async def _answered(self, asked: Outgoing, accept: str) -> "Answer":
         """The answer whose head has arrived, whatever its status."""
         if self._line is None:
             raise RuntimeError("an Upstream must be opened before it is asked: `gateway.opens(upstream)`")
@@ -144,11 +145,14 @@ class Upstream:
             raise UpstreamBusy(detail=f"{self._busy} calls are open")
         self._busy += 1
         answer = Answer(self, self._reach, Patience(self._line.loop, self._reach.timeout.total))
-        open.push_async_exit(answer)
-        if self._login:
-            named = replace(asked, target=asked.target or self.target, host=self._host)
-            asked = await self._login.signed(named)
-        await self._begin(answer, self._request(asked, accept))
+        try:
+            if self._login:
+                named = replace(asked, target=asked.target or self.target, host=self._host)
+                asked = await self._login.signed(named)
+            await self._begin(answer, self._request(asked, accept))
+        except BaseException:
+            await answer.__aexit__()
+            raise
         return answer
 
     def _request(self, asked: Outgoing, accept: str) -> bytes:
@@ -186,9 +190,11 @@ class Upstream:
         answer.begin(connection)
 
     async def _refused(self, answer: "Answer") -> UpstreamFailure:
+        """What an answer's status stands for. Closes it."""
         said = b""
-        with suppress(UpstreamFailure):
-            said = await answer.whole()
+        async with answer:
+            with suppress(UpstreamFailure):
+                said = await answer.whole()
         detail = f"status {answer.status}: {said[:LOGGED_BODY].decode(errors='replace')}"
         explained = self._explained(said, answer.status)
         status = answer.status if explained is None else explained.status or answer.status
@@ -361,7 +367,9 @@ def failure_of_status(
 ) -> UpstreamFailure:
     """The failure that a status other than success stands for; `retry_after` is that header's value, or empty."""
     match status:
-        case 401 | 402 | 403 | 407:
+        case 401:
+            return UpstreamUnauthorized(detail=detail)
+        case 402 | 403 | 407:
             return UpstreamAuthError(detail=detail)
         case 429:
             return UpstreamRateLimited(detail=detail, headers=_waiting(retry_after))

@@ -100,11 +100,11 @@ HISTORIES = {
         {"$for": "turn in dialog", "$make": {"role": "{{ turn.role }}", "content": "{{ turn.text }}"}},
     ),
     "renamed-system": (
-        [{"type": "SYSTEM", "text": "Be kind."}, {"type": "USER", "text": "Why?"}],
+        [{"type": "SYSTEM", "text": "Be kind."}, {"type": "BOT", "text": "Oh."}, {"type": "USER", "text": "Why?"}],
         {
             "$for": "turn in dialog",
             "$make": {
-                "type": "{{ 'ASSISTANT' if turn.role == 'assistant' else 'SYSTEM' if turn.role == 'system' else 'USER' }}",
+                "type": "{{ 'BOT' if turn.role == 'assistant' else 'SYSTEM' if turn.role == 'system' else 'USER' }}",
                 "text": "{{ turn.text }}",
             },
         },

@@ -19,6 +19,7 @@ from websockets.utils import accept_key
 
 from dragoman import Chunk, Gateway
 from dragoman.backends.demo import reply
+from tests.presets import WIRES
 from tests.serving import http_backend, openai_backend
 from tests.upstream import LAST_CHUNK, Connection, Received, Script, answer, chunked, json_answer, sse, stream_head
 
@@ -270,4 +271,5 @@ KINDS = [
     Kind("python-async-generator", python(async_yielding), either(whole)),
     Kind("python-async-dict", python(async_dict), either(whole)),
     Kind("openai", openai, either(completion)),
+    *(Kind(wire.name, wire.app, wire.script(TEXT, WORDS)) for wire in WIRES),
 ]

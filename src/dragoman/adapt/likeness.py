@@ -25,10 +25,18 @@ TYPES = ("type", "kind", "role", "name")
 def likeness(text: Text, root: Any) -> float:
     """How likely this is the answer's text: 0 for never."""
     names = [name_of(step) for step in text.steps if isinstance(step, str)]
-    score = worded(text.text) * _weight(last_name(text.steps)) * (min(len(text.text), LONG) + 40)
+    score = _worded(text) * _weight(last_name(text.steps)) * (min(len(text.text), LONG) + 40)
     if ASIDE.intersection(names):
         score *= 0.02
     return 0.0 if reasons(text.steps, root) or _asks(text.steps, root) else score
+
+
+def _worded(text: Text) -> float:
+    """How much it looks like words; by its name even `4` may be an answer, without it a word alone is none."""
+    words = worded(text.text)
+    if last_name(text.steps) in ANSWER:
+        return max(words, 0.6) if words else 0.0
+    return words if last_name(text.steps) in ANSWER_MAYBE or words == 1 else 0.0
 
 
 def _weight(name: str) -> float:

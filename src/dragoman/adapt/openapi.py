@@ -10,7 +10,7 @@ import yaml
 
 from dragoman.adapt.asked import LONGEST, Asked, CannotAdapt
 from dragoman.adapt.examples import Schemas
-from dragoman.json import dumped
+from dragoman.json import MAX_DEPTH, dumped, loaded
 
 METHODS = ("get", "post", "put", "patch", "delete")
 MOST_BYTES = 8 * LONGEST
@@ -44,17 +44,35 @@ def read(document: str, operation: str) -> Described:
 def _loaded(document: str) -> Node:
     if len(document) > MOST_BYTES:
         raise CannotAdapt(f"The document has more than {MOST_BYTES // LONGEST} MiB; give a smaller one.")
-    try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(document, Loader=yaml.CSafeLoader)):
-            raise CannotAdapt("The document has aliases (`*name`), which are not followed; write them out.")
-        root = yaml.load(document, Loader=yaml.CSafeLoader)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise CannotAdapt("The document is neither JSON nor YAML; give an OpenAPI 3 document.") from None
+    root = _parsed(document)
     if isinstance(root, dict) and "swagger" in root:
         raise CannotAdapt("The document is of Swagger 2; convert it to OpenAPI 3 first.")
     if not isinstance(root, dict) or not str(root.get("openapi", "")).startswith("3"):
         raise CannotAdapt("The document is not an OpenAPI 3 document: it has no `openapi: 3…`.")
     return root
+
+
+def _parsed(document: str) -> Any:
+    try:
+        return loaded(document.encode(errors="replace"))
+    except ValueError:
+        pass
+    try:
+        _check(document)
+        return yaml.load(document, Loader=yaml.CSafeLoader)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise CannotAdapt("The document is neither JSON nor YAML; give an OpenAPI 3 document.") from None
+
+
+def _check(document: str) -> None:
+    """Raises CannotAdapt if reading the YAML would take more than its length is worth."""
+    depth = 0
+    for event in yaml.parse(document, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise CannotAdapt("The document has aliases (`*name`), which are not followed; write them out.")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise CannotAdapt(f"The document is nested more than {MAX_DEPTH} levels deep.")
 
 
 Operation = tuple[str, str, Node, list[Any]]
@@ -92,7 +110,7 @@ def _asked(root: Node, schemas: Schemas, operation: Operation, parameters: list[
     query = tuple((name, value) for (where, name), value in kept.items() if where == "query")
     for (where, name), value in kept.items():
         if where == "path":
-            path = path.replace(f"{{{name}}}", quote(value, safe=":@"))
+            path = path.replace(f"{{{name}}}", quote(value, safe=":@{}"))
     more, auth = _login(root, schemas, node)
     content = {"Content-Type": type} if type else {}
     return Asked(

@@ -6,7 +6,7 @@ from typing import Any
 
 from dragoman.adapt.asked import CannotAdapt, literal
 from dragoman.adapt.expressions import expression_of
-from dragoman.adapt.texts import LONG, Text, last_name, texts_in, worded
+from dragoman.adapt.texts import LONG, Text, last_name, name_of, texts_in, worded
 from dragoman.adapt.turns import History, Turn, history_in
 from dragoman.adapt.vocabulary import ASIDE, COMPLETIONS, MODELS, PROMPTS, PROMPTS_MAYBE, SESSIONS, SYSTEMS, USERS
 
@@ -15,14 +15,14 @@ STRICT = frozenset({"prompt", "message", "query", "question", "q", "user_input",
 NEVER = MODELS | SESSIONS | SYSTEMS | USERS
 
 _SPEAKERS = re.compile(
-    r"(?P<before>\s*)(?P<user>(?:###\s*)?(?:Human|User|USER|You|Q|Question|Customer|Instruction))\s?:\s(?P<asked>.*)"
-    r"(?P<between>\n+)(?P<bot>(?:###\s*)?(?:Assistant|AI|Bot|ASSISTANT|A|Answer|Agent|Response|Chatbot))\s?:\s*",
+    r"(?P<before>\s*)(?P<user>(?:###\s*)?(?:Human|User|USER|You|Q|Question|Customer|Instruction))\s?:\s(?P<asked>.*?)"
+    r"(?<!\n)(?P<between>\n++)(?P<bot>(?:###\s*)?(?:Assistant|AI|Bot|ASSISTANT|A|Answer|Agent|Response|Chatbot))\s?:\s*",
     re.DOTALL,
 )
 _MARKS = re.compile(
     r"(?P<before>(?:<s>)?\s*\[INST\]\s*|(?:<\|begin_of_text\|>)?<\|start_header_id\|>user<\|end_header_id\|>\s*"
     r"|<\|im_start\|>user\s*|<start_of_turn>user\s*|<\|user\|>\s*)(?P<asked>.*?)"
-    r"(?P<after>\s*(?:\[/INST\]|<\|eot_id\|>|<\|im_end\|>|<end_of_turn>|<\|end\|>|</s>).*)",
+    r"(?<!\s)(?P<after>\s*+(?:\[/INST\]|<\|eot_id\|>|<\|im_end\|>|<end_of_turn>|<\|end\|>|</s>).*)",
     re.DOTALL,
 )
 
@@ -63,7 +63,7 @@ def question(value: Any) -> Question:
 
 
 def _prompt(value: Any, history: History | None) -> tuple[Text | None, str]:
-    texts = [text for text in texts_in(value) if last_name(text.steps) not in NEVER and not SYSTEMS & {*text.steps}]
+    texts = [text for text in texts_in(value) if last_name(text.steps) not in NEVER and not instructs(text)]
     if history:
         texts = [text for text in texts if text.steps[: len(history.steps)] != history.steps]
         texts = [text for text in texts if last_name(text.steps) in (STRICT if history.open else PROMPTS)]
@@ -75,12 +75,18 @@ def _prompt(value: Any, history: History | None) -> tuple[Text | None, str]:
     return best, "the question, by its name" if known else "the question, as the longest text"
 
 
+def instructs(text: Text) -> bool:
+    """Whether it is a text of instructions, by the names around it."""
+    return any(name_of(step) in SYSTEMS for step in text.steps if isinstance(step, str))
+
+
 def _likeness(text: Text) -> float:
     name = last_name(text.steps)
     if name in PROMPTS:
         return 8 * (worded(text.text) + 0.1) * (min(len(text.text), LONG) + 40) / (1 + 0.1 * len(text.steps))
     weight = 3 if name in PROMPTS_MAYBE else 0.1 if name in ASIDE else 0.5
-    return weight * (worded(text.text) if len(text.text) > 1 else 0) * (min(len(text.text), LONG) + 40)
+    words = worded(text.text) if name in PROMPTS_MAYBE else worded(text.text) == 1
+    return weight * words * (min(len(text.text), LONG) + 40)
 
 
 def asking(prompt: Text, question: Question, session: bool) -> tuple[str, str]:

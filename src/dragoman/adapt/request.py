@@ -6,12 +6,12 @@ from typing import Any
 
 from dragoman.adapt import parameters
 from dragoman.adapt.asked import Asked, CannotAdapt
-from dragoman.adapt.question import Question, question
+from dragoman.adapt.question import Question, instructs, question
 from dragoman.adapt.secrets import is_secret
 from dragoman.adapt.sent import Sent, gathered, sent
 from dragoman.adapt.texts import Text, last_name, texts_in, values_in
 from dragoman.adapt.turns import Turn
-from dragoman.adapt.vocabulary import SESSIONS, SYSTEMS
+from dragoman.adapt.vocabulary import SESSIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +50,10 @@ class Request:
     @property
     def turns(self) -> Iterator[Turn]:
         """The conversation, instructions first."""
-        before = [text.text for part in self.parts for text in texts_in(part) if _instructs(text)]
+        before = [text.text for part in self.parts for text in texts_in(part) if instructs(text)]
         if not any(who == "system" for who, _ in self.question.turns):
             yield from (("system", text) for text in before[:1])
         yield from self.question.turns
-
-
-def _instructs(text: Text) -> bool:
-    return any(last_name((step,)) in SYSTEMS for step in text.steps if isinstance(step, str))
 
 
 def understood(asked: Asked) -> Request:

@@ -15,7 +15,7 @@ from dragoman.adapt.vocabulary import BROAD, EVENT_NAMES, FAILED, LAST, PIECES, 
 
 UNNAMED = "message"
 """What a server-sent event is called that has no name."""
-MOST_TRACKS = 100
+MOST_TRACKS = 50
 """Places that are looked at closely."""
 
 
@@ -113,7 +113,8 @@ def _best(events: tuple[Event, ...], names: list[str], heard: frozenset[str]) ->
     best = max(longest, key=lambda track: track.score, default=None)
     if best is None or not best.score:
         raise CannotAdapt("The sample's events have no text that could be an answer; give one where it answered.")
-    return best
+    alike = [track for track in longest if track.likeness and track.whole.strip() == best.whole.strip()]
+    return max(alike, key=lambda track: len(track.texts))  # of the same text the pieces, not its repetition
 
 
 def _fill(track: _Track, events: tuple[Event, ...], names: list[str]) -> None:

@@ -102,9 +102,11 @@ def worded(text: str) -> float:
         return 0.0
     if not _ONE_WORD.fullmatch(text):
         return 1.0
+    if len(text) >= 30:
+        return 0.0
     if _CODE.fullmatch(text):
         return 0.0 if len(text) > 16 else 0.2
-    return 0.5 if len(text) < 30 else 0.0
+    return 0.5
 
 
 def shortened(text: str, most: int = 60) -> str:

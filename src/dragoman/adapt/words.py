@@ -22,7 +22,7 @@ _PIECE = re.compile(
 )
 _IN_DOUBLE = re.compile(r"\\\r?\n|\\([\"\\$`])|\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))", re.ASCII)
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{1,4}|U[0-9a-fA-F]{1,8}|x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", re.DOTALL)
-_HERE = re.compile(r"<<-?[ \t]*(['\"]?)(\w+)\1[^\n]*\n(.*?)\n[ \t]*\2[ \t]*(?=\n|$)", re.DOTALL)
+_HERE = re.compile(r"<<-?[ \t]*(['\"]?)(\w+)\1[^\n]*\n")
 _CMD_VARIABLE = re.compile(r"%([A-Za-z_]\w*)%", re.ASCII)
 _CMD = re.compile(r'\^\s*\n|\^"')
 
@@ -35,15 +35,22 @@ def split(text: str) -> tuple[list[str], str | None]:
     if len(text) > LONGEST:
         raise CannotAdapt(f"The command has more than {LONGEST} characters; paste one with a shorter body.")
     text = without_marks(text.encode(errors="replace").decode()).replace("\r\n", "\n").strip()
-    here = _HERE.search(text)
-    if here:
-        text = f"{text[: here.start()]} {text[here.end() :]}"
+    text, here = _without_here(text)
     words: list[str] = []
     for word, bare in _words(_uncareted(text) if _CMD.search(text) else text):
         if bare and word in END:
             break
         words.append(word)
-    return words, here[3] if here else None
+    return words, here
+
+
+def _without_here(text: str) -> tuple[str, str | None]:
+    """The command, and the lines behind `<<` if it reads them."""
+    begin = _HERE.search(text) if "@-" in text else None
+    end = re.compile(rf"(?:^|\n)[ \t]*{begin[2]}[ \t]*(?=\n|$)").search(text, begin.end()) if begin else None
+    if begin is None or end is None:
+        return text, None
+    return f"{text[: begin.start()]} {text[end.end() :]}", text[begin.end() : end.start()]
 
 
 def _uncareted(text: str) -> str:

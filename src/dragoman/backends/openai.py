@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
+from pydantic import Field
+
 from dragoman.call import Ability, Call, Chunk, Handler
 from dragoman.errors import (
     UpstreamBadContentType,
@@ -30,6 +32,8 @@ class OpenAI(Reach):
     """Sent as a bearer token."""
     model: str | None = None
     """The model to ask the upstream for, instead of the caller's."""
+    parameters: dict[str, str | None] = Field(default={})
+    """Parameters that the upstream calls otherwise; null for those that it does not take."""
     show_errors: bool = False
     """Let callers read why the upstream did not accept a request."""
 
@@ -48,14 +52,17 @@ class OpenAI(Reach):
         url = self.url.rstrip("/") + "/chat/completions"
         explain = _explained if self.show_errors else None
         async with Upstream(url, reach, explain, tape=ground.tape) as upstream:
-            yield lambda call: _answered(upstream, call, self.model)
+            yield lambda call: _answered(upstream, call, self)
 
 
-async def _answered(upstream: Upstream, call: Call, model: str | None) -> AsyncIterator[Chunk]:
+async def _answered(upstream: Upstream, call: Call, options: OpenAI) -> AsyncIterator[Chunk]:
     body = call.request.given()
-    body["model"] = model or body["model"]
+    body["model"] = options.model or body["model"]
     if call.request.max_completion_tokens is not None:
         body.pop("max_tokens", None)
+    for name in options.parameters.keys() & body.keys():
+        value, other = body.pop(name), options.parameters[name]
+        body |= {other: value} if other else {}
     if not call.request.stream:
         for chunk in await _whole(await upstream.ask(call, body)):
             yield chunk

@@ -25,7 +25,7 @@ class Finish(_Options):
     path: Path
     """The word for it."""
     map: dict[str, Literal["stop", "length", "tool_calls", "content_filter", "function_call"] | None] = {}
-    """The backend's words; null for those that mean "not yet". Without it, common words are understood."""
+    """The backend's words; null, or absence, for those that mean "not yet". Without it, common words are understood."""
 
 
 class UsagePaths(_Options):

@@ -19,6 +19,7 @@ from dragoman.mapping.requests import Asking, Sender, merged
 from dragoman.mapping.sessions import Heard, Sessions
 from dragoman.mapping.sockets import Sockets
 from dragoman.mapping.variables import MEANT, variables
+from dragoman.outgoing import Outgoing
 from dragoman.reach import Reach, origin_of
 from dragoman.upstream import Answer, Upstream
 from dragoman.wire.chat import ChatRequest
@@ -60,7 +61,7 @@ class _Exchange(ABC):
         self._event_reading = Reading(options.stream, options.response, options.forgotten)
         self._sender = Sender(_asked(options), self._base)
         self._stream_sender = Sender(_asked_streaming(options), self._base)
-        self._names = self._sender.names | self._stream_sender.names
+        self._names = self._used = self._sender.names | self._stream_sender.names
         self._ignored = lru_cache(maxsize=1024)(self._unused)
 
     def handle(self, call: Call) -> AsyncIterator[Chunk]:
@@ -70,7 +71,7 @@ class _Exchange(ABC):
 
     def _unused(self, given: frozenset[str]) -> str:
         """The parameters that the templates have no use for."""
-        used = self._names.union(NEVER_IGNORED, *(MEANT.get(name, ()) for name in self._names))
+        used = self._used.union(NEVER_IGNORED, *(MEANT.get(name, ()) for name in self._used))
         return ",".join(sorted((given & ChatRequest.model_fields.keys()) - used))
 
     @abstractmethod
@@ -90,14 +91,15 @@ class SocketExchange(_Exchange):
         said = Said(self._event_reading, self._stream)
         async for message in self._sockets.messages(call.open, asked):
             if message.strip() == END:
-                break
+                yield said.ending()
+                return
             chunk = said.chunk(message)
             if chunk.says:
                 yield chunk
             if said.over or chunk.finish:
                 return
         if said.ends_by_itself:
-            yield Chunk(finish="stop")
+            yield said.ending()
 
 
 class HTTPExchange(_Exchange):
@@ -112,6 +114,7 @@ class HTTPExchange(_Exchange):
         if self._jobs:
             self._names |= self._jobs.names
         self._sessions = Sessions(options.session, upstream, ground, self._names) if options.session else None
+        self._used |= self._names | (self._sessions.names if self._sessions else frozenset())
 
     def answered(self, call: Call) -> AsyncIterator[Chunk]:
         return self._sessions.answered(call, self._asked) if self._sessions else self._asked(call, {}, Heard())
@@ -122,6 +125,10 @@ class HTTPExchange(_Exchange):
             framing = None
         values = variables(request, self._names) | given
         asked = (self._stream_sender if framing else self._sender).made(values)
+        if self._jobs:
+            async for chunk in self._jobs.chunks(call, values, await self._submitted(asked, heard)):
+                yield chunk
+            return
         answer = await self._upstream.send(call.open, asked, ACCEPT[framing or self._whole_format])
         kind = self._options.assume_content_type or answer.type
         if framing == "sse" and "json" in kind:
@@ -129,11 +136,18 @@ class HTTPExchange(_Exchange):
         elif framing == "ndjson" and kind == "application/json":
             framing = "json-array"  # which takes line ends for what they are, in a whole JSON too
         _check_type(kind, framing or self._whole_format)
-        if framing is None and self._jobs is None:
+        if framing is None:
             yield await self._whole(answer, heard)
             return
-        async for chunk in self._chunks(answer, framing, heard) if framing else self._done(answer, call, values, heard):
+        async for chunk in self._chunks(answer, framing, heard):
             yield chunk
+
+    async def _submitted(self, asked: Outgoing, heard: Heard) -> Any:
+        """What a job's submission is answered."""
+        async with AsyncExitStack() as once:
+            answer = await self._upstream.send(once, asked)
+            _check_type(self._options.assume_content_type or answer.type, "json")
+            return await self._value(answer, heard)
 
     def _chunks(self, answer: Answer, framing: str, heard: Heard) -> AsyncIterator[Chunk]:
         if framing == "text":
@@ -164,12 +178,6 @@ class HTTPExchange(_Exchange):
             raise UpstreamBadResponse(detail=f"not JSON: {error}") from error
         heard.session = self._whole_reading.session(value)
         return value
-
-    async def _done(self, answer: Answer, call: Call, values: dict[str, Any], heard: Heard) -> AsyncIterator[Chunk]:
-        """The answer of a job whose submission was answered."""
-        assert self._jobs is not None
-        async for chunk in self._jobs.chunks(call, values, await self._value(answer, heard)):
-            yield chunk
 
     async def _plain(self, answer: Answer) -> AsyncIterator[Chunk]:
         decoder = getincrementaldecoder("utf-8-sig")("replace")

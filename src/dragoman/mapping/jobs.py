@@ -64,11 +64,17 @@ class Jobs:
         call.open.push_async_callback(job.leave)
         said = ""
         async for value in job.answers(submitted):
-            chunk = self._reading.whole(value) if job.over else Chunk(text=self._reading.text(value) or "")
+            chunk = self._reading.whole(value, bool(said)) if job.over else Chunk(text=self._reading.text(value) or "")
             if self.options.mode == "snapshot":
                 said, chunk.text = _grown(said, chunk.text)
+            elif self.options.mode == "delta":
+                said = said or chunk.text
             if job.over or (chunk.text and self.options.mode != "end"):
                 yield chunk
+
+    def check(self, value: Any) -> None:
+        """Raises an UpstreamFailure if an answer is an error."""
+        self._reading.check(value)
 
     def failed(self, value: Any) -> bool:
         """Whether an answer says that the job has failed."""
@@ -118,10 +124,11 @@ class _Job:
         yield answer
 
     def _ended(self, answer: Any) -> bool:
-        failed = self._jobs.failed(answer)
-        self.over = failed or self._jobs.done(answer)
-        if failed:
+        self.over = True
+        if self._jobs.failed(answer):
             raise UpstreamJobFailed(detail=f"the backend says: {answer}"[:SHOWN])
+        self._jobs.check(answer)
+        self.over = self._jobs.done(answer)
         return self.over
 
     async def leave(self) -> None:
@@ -131,6 +138,6 @@ class _Job:
 
 
 def _grown(before: str, text: str) -> tuple[str, str]:
-    if not text.startswith(before):
+    if text and not text.startswith(before):
         raise UpstreamStreamRewrite(detail="a job's text does not begin with what it was before")
-    return text, text[len(before) :]
+    return text or before, text[len(before) :]

@@ -52,6 +52,10 @@ class Mapped(Reach, Parts):
         texts = (self.stream.text, self.response and self.response.text, self.stream.format == "text" or None)
         if self.stream.framing not in (None, "text") and not any(texts) and not self.stream.tool_calls:
             raise ValueError("needs `text` in `stream`, the path of the text in each event")
+        if self.stream.framing == "text" and self.stream.mode == "snapshot":
+            raise ValueError("`framing: text` has no events that could repeat all the text; leave `mode` out")
+        if self.stream.event and not self.stream.events:
+            raise ValueError("`stream.event` needs `events`, which says what they mean")
         if self.poll and (self.stream.framing or self.response is None or self.response.format == "text"):
             raise ValueError("`poll` goes with a `response` in JSON, and without `stream.framing`")
         if self.session and not (self.session.create or self.session.make or self._says_session):

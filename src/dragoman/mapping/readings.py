@@ -18,6 +18,8 @@ from dragoman.paths import Find, found
 from dragoman.upstream import Explained, failure_of_status
 
 SHOWN = 2048
+OPENAIS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
+"""OpenAI's finish reasons."""
 
 Add = Callable[[Any, Chunk], None]
 
@@ -71,15 +73,15 @@ class Reading:
         """The counts that are there."""
         return {name: count for name, find in self._usage if isinstance(count := find(value), int)}
 
-    def whole(self, value: Any) -> Chunk:
-        """A whole answer. Raises UpstreamNoText or another UpstreamFailure."""
+    def whole(self, value: Any, texted: bool = False) -> Chunk:
+        """A whole answer; `texted`: there was text before. Raises UpstreamNoText or another UpstreamFailure."""
         self.check(value)
         chunk = Chunk(finish=self.finish(value) or "stop", usage=told_usage(self.usage(value)))
         self.add_beside(value, chunk)
         if calls := self.calls():
             chunk.tool_calls = calls.found(value)
         text = self.text(value)
-        if text is None and not chunk.tool_calls and not chunk.delta:
+        if text is None and not (texted or chunk.tool_calls or chunk.delta):
             detail = f"`{self.path}` finds nothing in the answer, which has {_shape(value)}"
             raise UpstreamNoText(detail=f"{detail}; `dragoman check FILE --try` shows what would have")
         chunk.text = text or ""
@@ -103,13 +105,14 @@ class _Finishing:
         self._words: dict[str, str | None] = dict(finish.map) if finish else {}
 
     def reason(self, value: Any) -> str | None:
-        """The finish reason, None while there is none: where words are mapped, only those are reasons."""
+        """The finish reason, None while there is none: where words are mapped, only those and OpenAI's own are."""
         word = self._find(value)
         if word is None or word is False or word == "":
             return None
+        word = "true" if word is True else str(word)
         if self._words:
-            return self._words.get(str(word).lower() if word is True else str(word))
-        return "stop" if word is True else str(word)
+            return self._words.get(word, word if word in OPENAIS else None)
+        return "stop" if word == "true" else word
 
 
 class _Failing:
@@ -249,7 +252,7 @@ class Said:
         self._event = found(stream.event) if stream.event else None
         self._meanings: dict[str, Meaning] = dict(stream.events)
         self._counts: dict[str, int] = {}
-        self._cited: set[str] = set()
+        self._cited: dict[str, dict[str, Any]] = {}
         self.session: str | None = None
         self.events = 0
         self.value: Any = None
@@ -286,7 +289,7 @@ class Said:
         """The last chunk of a stream that ends by ending. Raises UpstreamNoText if it had events, and no text."""
         if self.events and not self.texted:
             raise UpstreamNoText(detail=f"`{self._reading.path}` finds nothing in any event")
-        return Chunk(finish="stop")
+        return self._citing(Chunk(finish="stop"))
 
     def _meaning(self, name: str) -> Meaning:
         return self._meanings.get(name, "ignore")
@@ -303,7 +306,7 @@ class Said:
                 self.over = True
                 chunk = self._read(value, "" if self.texted else self._reading.text(value) or "")
                 chunk.finish = chunk.finish or "stop"
-                return chunk
+                return self._citing(chunk)
             case _ if self._plain:
                 self.texted = True
                 return Chunk(text=event.decode(errors="replace"))
@@ -326,14 +329,19 @@ class Said:
             self._cite(chunk.delta)
         self.session = reading.session(value) or self.session
         self.texted = self.texted or bool(chunk.text or chunk.tool_calls or chunk.delta)
-        return chunk
+        return self._citing(chunk) if chunk.finish else chunk
 
     def _cite(self, delta: dict[str, Any]) -> None:
-        """Leaves out what was cited before."""
-        cited = [(source["url_citation"]["url"], source) for source in delta.pop("annotations")]
-        if news := [source for url, source in cited if url not in self._cited]:
-            delta["annotations"] = news
-        self._cited.update(url for url, _ in cited)
+        """Keeps sources for the end, each once: clients cannot join lists that come in several events."""
+        for source in delta.pop("annotations"):
+            self._cited.setdefault(source["url_citation"]["url"], source)
+
+    def _citing(self, chunk: Chunk) -> Chunk:
+        """The last chunk, with all sources."""
+        if self._cited:
+            chunk.delta = {**(chunk.delta or {}), "annotations": list(self._cited.values())}
+            self._cited = {}
+        return chunk
 
 
 class _Snapshot:

@@ -16,6 +16,8 @@ from dragoman.templates import LEFT_OUT, Names, Template, checked, expression
 
 TYPES = {"json": "application/json", "form": "application/x-www-form-urlencoded", "text": "text/plain; charset=utf-8"}
 SAFE_IN_PATH = "/:@!$&'()*+,;=~-._"
+DECODED = 4
+"""How often a value may be decoded on its way to whatever looks at it."""
 ANSWERED: Names = NAMES | {"answer"}
 """What requests about an earlier answer can speak of."""
 
@@ -134,7 +136,8 @@ class _Target:
         self._base = base
         self._blamed: type[Failure] = UpstreamBadResponse if "answer" in names else InvalidRequest
         self._whole = is_expression(url)
-        path, rest = _cut(url if self._whole else url[len(origin_of(url)) :] or "/")
+        below = url[len(origin_of(url)) :]
+        path, rest = _cut(url if self._whole else below if below.startswith("/") else f"/{below}")
         self._path = _pieces(path, names, str if self._whole else self._in_path)
         self._rest = _pieces(rest, names, _in_query)
         self._query = Template(query, names, "query") if query else None
@@ -152,7 +155,7 @@ class _Target:
         rest = "".join(piece(values) for piece in self._rest)
         if self._whole:
             path, rest = self._own(path)
-        if any(segment in (".", "..") for segment in unquote(path).split("/")):
+        if _climbs(path) or path.startswith("//"):
             raise self._unfit(path)
         given = _encoded(self._query.filled(values)) if self._query else ""
         asked = "&".join(part for part in (rest, given) if part)
@@ -177,6 +180,15 @@ class _Target:
             message = "A value in this request cannot be part of the backend's URL. Leave out `..`, `?`, `#` and `\\`."
             return InvalidRequest(message, code="invalid_value", detail=detail)
         return self._blamed(detail=detail)
+
+
+def _climbs(path: str) -> bool:
+    """Whether a path leads up for any server: once decoded or several times, with parameters in its segments or not."""
+    for _ in range(DECODED):
+        path = unquote(path).replace("\\", "/")
+        if any(segment.partition(";")[0] in (".", "..") for segment in path.split("/")):
+            return True
+    return False
 
 
 def _cut(url: str) -> tuple[list[str], list[str]]:
@@ -208,7 +220,9 @@ def _expressed(source: str, names: Names, fit: Callable[[str], str]) -> Callable
     def run(values: dict[str, Any]) -> str:
         value = evaluate(values)
         if value is LEFT_OUT:
-            raise GatewayError(code="template_failed", detail=f"url: {source!r} is undefined")
+            detail = f"url: {source!r} is undefined"
+            asks = source.startswith("answer")
+            raise UpstreamBadResponse(detail=detail) if asks else GatewayError(code="template_failed", detail=detail)
         return fit(_text(value))
 
     return run

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Annotated, Any, Literal, Self
 
+import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
 from dragoman.call import Call, Chunk
@@ -21,6 +22,7 @@ from dragoman.errors import (
     Unreachable,
     UpstreamBadResponse,
     UpstreamBusy,
+    UpstreamLoginFailed,
     UpstreamNotFound,
     UpstreamRateLimited,
     UpstreamSessionLost,
@@ -41,10 +43,11 @@ from dragoman.wire.chat import ChatRequest, text_of
 
 HEADER = "x-dragoman-session"
 LONGEST_NAME = 128
+LONGEST_ID = 4096
 SUMMARY = 4000
 """Characters of an earlier conversation that a summary keeps: its beginning, and more of its end."""
 
-UNHEARD = (Unreachable, UpstreamBusy, UpstreamRateLimited, UpstreamUnavailable)
+UNHEARD = (Unreachable, UpstreamBusy, UpstreamLoginFailed, UpstreamRateLimited, UpstreamUnavailable)
 """Failures of calls that the backend has not taken in."""
 
 Message = Any
@@ -131,6 +134,9 @@ class Sessions:
         self._make = Text(options.make, NAMES, "session.make") if options.make else None
         self._told = bool(names & {"system", "messages", "dialog", "prompt"})
         """Whether the request says by itself what the system says."""
+        senders = [sender.names for sender in (self._create, self._make) if sender]
+        self.names = frozenset({"metadata"}).union(*senders)
+        """The variables that it speaks of."""
 
     async def answered(self, call: Call, ask: Ask) -> AsyncIterator[Chunk]:
         """An answer in a conversation; one that the backend has forgotten is begun anew, once."""
@@ -159,11 +165,11 @@ class Sessions:
         name, messages = _named(call), call.request.messages
         heard = _heard(messages)
         key = self._key(call, ("name", name)) if name else self._key(call, _hashed(messages[:heard])) if heard else None
-        id = await self._remembered(key, keep=name is not None) if key else None
+        news = messages[heard:]
+        id = await self._remembered(key, keep=name is not None) if key and news else None
         if id is None:
             return await self._anew(call)
-        news = call.asking(messages=messages[heard:] or messages[-1:]).request
-        said = turns(news)
+        said = turns(call.asking(messages=news).request)
         return Talk(id, {"session": id, "new_turns": said, "last_user": as_text(None, said)}, name, key)
 
     async def _anew(self, call: Call) -> Talk:
@@ -177,6 +183,7 @@ class Sessions:
 
     async def _keep(self, call: Call, talk: Talk, id: str, answer: Message) -> None:
         """Remembers a conversation whose answer is complete."""
+        _bounded(id)
         said = ("name", talk.name) if talk.name else _hashed([*call.request.messages, answer])
         try:
             await self._memory.put(self._key(call, said), id.encode(), self._options.ttl)
@@ -202,7 +209,7 @@ class Sessions:
     def _key(self, call: Call, said: Sequence[Any]) -> str:
         """Where a conversation is remembered; other keys and models never come to the same place."""
         whose = [self._backend, call.key.id, call.request.model, *said]
-        return f"session:{sha256(dumped(whose)).hexdigest()}"
+        return f"session:{sha256(orjson.dumps(loaded(dumped(whose)), option=orjson.OPT_SORT_KEYS)).hexdigest()}"
 
     async def _begun(self, request: ChatRequest) -> str | None:
         """The id of a new conversation; None if its first answer brings it."""
@@ -220,7 +227,7 @@ class Sessions:
             raise UpstreamBadResponse(detail=f"session.create: not JSON: {error}") from error
         if not id:
             raise UpstreamBadResponse(detail="session.create: its `id` finds nothing in the answer")
-        return id
+        return _bounded(id)
 
     def _with_history(self, request: ChatRequest) -> ChatRequest:
         heard = _heard(request.messages)
@@ -263,7 +270,25 @@ def _said(message: Message) -> Any:
 
 def _called(message: Message) -> list[Any]:
     functions = (call.get("function") or call.get("custom") or {} for call in message.get("tool_calls") or ())
-    return [[function.get("name"), function.get("arguments") or function.get("input")] for function in functions]
+    return [
+        [function.get("name"), _meant(function.get("arguments") or function.get("input"))] for function in functions
+    ]
+
+
+def _meant(arguments: Any) -> Any:
+    """Arguments as what they mean, however they are written."""
+    if not isinstance(arguments, str):
+        return arguments or {}
+    try:
+        return loaded(arguments.encode(errors="replace"))
+    except ValueError:
+        return arguments
+
+
+def _bounded(id: str) -> str:
+    if len(id) > LONGEST_ID:
+        raise UpstreamBadResponse(detail=f"a session's id of more than {LONGEST_ID} characters")
+    return id
 
 
 def _summarised(request: ChatRequest, before: Sequence[Message], message: Message) -> Message:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from urllib.parse import urlsplit
 
-from dragoman.errors import UpstreamBusy
+from dragoman.errors import UpstreamBusy, UpstreamUnauthorized
 from dragoman.line import Socket
 from dragoman.outgoing import Login, Outgoing
 from dragoman.reach import Reach, trusting
@@ -34,6 +34,14 @@ class Sockets:
             yield message
 
     async def _connected(self, asked: Outgoing) -> Socket:
+        try:
+            return await self._dialled(asked)
+        except UpstreamUnauthorized:
+            if not (self._login and self._login.refused()):
+                raise
+            return await self._dialled(asked)
+
+    async def _dialled(self, asked: Outgoing) -> Socket:
         opening = Outgoing("GET", asked.target, {}, b"", self._host)
         signed = await self._login.signed(opening) if self._login else opening
         given = {name: value for name, value in asked.headers.items() if name != "Content-Type"}
