@@ -19,7 +19,8 @@ from websockets.utils import accept_key
 
 from dragoman import Chunk, Gateway
 from dragoman.backends.demo import reply
-from tests.presets import WIRES
+from dragoman.preset import preset
+from tests.presets import WIRES, Wire
 from tests.serving import http_backend, openai_backend
 from tests.upstream import LAST_CHUNK, Connection, Received, Script, answer, chunked, json_answer, sse, stream_head
 
@@ -38,6 +39,8 @@ class Kind:
     script: Script | None = None
     model: str = "m"
     text: str = TEXT
+    alone: tuple[int, str] = (500, "upstream_connect_error")
+    """The status and code when its upstream is not there."""
 
 
 def whole(asked: dict[str, Any]) -> bytes:
@@ -245,6 +248,11 @@ def async_dict(url: str) -> Any:
     return function
 
 
+def alone(wire: Wire) -> tuple[int, str]:
+    """Who has to fetch a token first fails at that."""
+    return (502, "upstream_login_failed") if "token_url" in preset(wire.name).takes else Kind.alone
+
+
 KINDS = [
     Kind("demo", demo, model="mock-gpt-model", text=reply(HELLO)),
     Kind("main", seed, either(whole), model="mock-gpt-model"),
@@ -271,5 +279,5 @@ KINDS = [
     Kind("python-async-generator", python(async_yielding), either(whole)),
     Kind("python-async-dict", python(async_dict), either(whole)),
     Kind("openai", openai, either(completion)),
-    *(Kind(wire.name, wire.app, wire.script(TEXT, WORDS)) for wire in WIRES),
+    *(Kind(wire.name, wire.app, wire.script(TEXT, WORDS), alone=alone(wire)) for wire in WIRES),
 ]
