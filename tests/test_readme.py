@@ -184,7 +184,7 @@ def test_the_guides_yaml_is_a_configuration(file, tmp_path, monkeypatch):
         for name in re.findall(r"(?<!\$)\$\{(\w+)\}", text):
             monkeypatch.setenv(name, "secret-value")
         (tmp_path / "guide.yaml").write_text(text)
-        if "models:" in text:  # a preset's page also shows the preset itself
+        if not text.startswith("about:"):  # a preset's page also shows the preset itself
             assert Config.read(tmp_path / "guide.yaml").models
 
 

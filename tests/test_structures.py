@@ -308,6 +308,10 @@ def test_filters_take_no_text_that_is_longer_than_a_request(name):
     assert "more than" in caught.value.detail
 
 
+def test_a_filter_may_need_values_that_only_a_call_has():
+    assert filled("{{ items[0] | join_turns }}", items=[MESSAGES[1:3]]) == "User: Hello\nAssistant: Hi"
+
+
 def test_functions_tell_the_time_and_make_ids():
     made = filled({"id": "{{ uuid() }}", "other": "{{ uuid() }}", "s": "{{ now() }}", "ms": "{{ now_ms() }}"})
     assert UUID(made["id"]) != UUID(made["other"])

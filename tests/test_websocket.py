@@ -260,7 +260,7 @@ async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.Monke
         ("200 OK", errors.UpstreamBadResponse),
         ("204 No Content", errors.UpstreamBadResponse),
         ("400 Bad Request", errors.UpstreamRejected),
-        ("401 Unauthorized", errors.UpstreamAuthError),
+        ("401 Unauthorized", errors.UpstreamUnauthorized),
         ("403 Forbidden", errors.UpstreamAuthError),
         ("404 Not Found", errors.UpstreamNotFound),
         ("426 Upgrade Required", errors.UpstreamRejected),

@@ -25,7 +25,6 @@ _ENVIRONMENT = minijinja.Environment(fuel=FUEL, keep_trailing_newline=True, filt
 for _name, _function in FUNCTIONS.items():
     _ENVIRONMENT.add_global(_name, _function)
 _ALWAYS = frozenset({"omit", "range", "dict", "namespace", *FUNCTIONS})
-_ONE_EXPRESSION = re.compile(r"\s*\{\{((?:(?!\{\{|\}\}).)*)\}\}\s*", re.DOTALL)
 _PLAIN = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[\d+\])*", re.ASCII)
 _WORD = re.compile(r"\w+", re.ASCII)
 _SLICE = re.compile(r"\[[^\]]*:")
@@ -165,10 +164,10 @@ class Text:
 
 def _compiled(template: Any, key: str, names: Names) -> Make:
     if isinstance(template, str) and "{" in template:
-        match = _ONE_EXPRESSION.fullmatch(template)
-        if match is None:
+        source = _one_expression(template)
+        if source is None:
             return _run(_ENVIRONMENT.render_str, template, key, names)
-        return expression(match[1].strip(), key, names)
+        return expression(source, key, names)
     if _is_structure(template):
         return _looped(template, key, names) if "$for" in template else _chosen(template, key, names)
     if isinstance(template, dict):
@@ -177,6 +176,20 @@ def _compiled(template: Any, key: str, names: Names) -> Make:
     if isinstance(template, list):
         return _listed(template, key, names)
     return lambda values: template
+
+
+def _one_expression(text: str) -> str | None:
+    """The expression that a text is, and nothing else."""
+    text = text.strip()
+    if not (text.startswith("{{") and text.endswith("}}")):
+        return None
+    source = text[2:-2].removeprefix("-").removesuffix("-").strip()
+    if "{{" in source or "}}" in source:
+        try:
+            _ENVIRONMENT.eval_expr(source)
+        except minijinja.TemplateError as error:
+            return None if error.kind == "SyntaxError" else source
+    return source
 
 
 def _listed(template: list[Any], key: str, names: Names) -> Make:
