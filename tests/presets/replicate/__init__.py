@@ -18,7 +18,7 @@ SAYS = {
     },
     "image": {"content": "A single white pixel."},
     "error": {"status": 400, "code": "upstream_rejected"},
-    "failed": {"status": 502, "code": "upstream_error"},
+    "failed": {"status": 502, "code": "upstream_job_failed"},
 }
 
 
