@@ -81,7 +81,8 @@ def expanded(entry: Any) -> Any:
     for name, parameter in known.takes.items():
         if name not in given and parameter.default is None and not parameter.optional:
             raise Misused((name,), f"is missing; the preset {entry['preset']!r} needs it: {parameter.about}")
-    values = {name: parameter.default for name, parameter in known.takes.items()} | given
+    plain = {name: parameter.default for name, parameter in known.takes.items()} | given
+    values = {name: value if name in given else _filled(value, plain) for name, value in plain.items()}
     over = {key: value for key, value in entry.items() if key != "preset" and key not in known.takes}
     made = {key: _filled(inner, values) for key, inner in known.backend.items()}
     return _merged({key: value for key, value in made.items() if value is not _LEFT_OUT}, over)
@@ -117,8 +118,9 @@ def _filled(value: Any, values: Mapping[str, Any]) -> Any:
 
 
 def _emptied(value: dict[str, Any], made: dict[str, Any]) -> bool:
-    """Whether a login has lost its secret: then it is none."""
-    return "kind" in value and any(made[key] is _LEFT_OUT for key in made)
+    """Whether a login has lost all that the user would have given: then it is none."""
+    asked = [key for key in value if _PARAMETER.search(str(value[key]))]
+    return "kind" in value and bool(asked) and all(made[key] is _LEFT_OUT for key in asked)
 
 
 def _filled_text(text: str, values: Mapping[str, Any]) -> Any:
@@ -137,6 +139,8 @@ def _bare(text: str) -> str:
 
 
 def _merged(base: Any, over: Any) -> Any:
-    if isinstance(base, dict) and isinstance(over, Mapping):
+    """One over the other; of two logins of different kinds, the one that is given."""
+    another = isinstance(over, Mapping) and isinstance(base, dict) and over.get("kind", ...) != base.get("kind", ...)
+    if isinstance(base, dict) and isinstance(over, Mapping) and not (another and "kind" in over):
         return {**base, **{key: _merged(base.get(key), value) for key, value in over.items()}}
     return over

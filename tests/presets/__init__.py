@@ -10,6 +10,8 @@ A folder of a preset's name holds its wire (`__init__.py`) and its recordings. T
                 (name, arguments), `annotations` as (url, title), whatever else a message has; or `status` and `code`
     ASKED       by case, what is asked beside or instead of `QUESTIONS`; may be left out
 
+The requests are what dragoman sends; the answers are written as the APIs' references have them.
+
 A case is a file, `whole.yaml`, or several exchanges, `whole-1.yaml`, `whole-2.yaml` and so on.
 """
 

@@ -1,6 +1,7 @@
 """What the configuration calls an API, by the host that it lives on."""
 
 import re
+from unicodedata import normalize
 from urllib.parse import urlsplit
 
 from dragoman.adapt.asked import CannotAdapt, variables_in, without_marks
@@ -19,7 +20,7 @@ def named(url: str) -> str:
     except ValueError:
         host = ""
     if variables := variables_in(url.partition("//")[2].partition("/")[0] or url):
-        host = re.sub(r"_?(api|base|url|host|endpoint|server)+$", "", variables[0].lower()) or "api"
+        host = re.sub(r"(?:_(?:api|base|url|uri|host|endpoint|server))+$", "", variables[0].lower())
     if not host:
         raise CannotAdapt("The URL has no host; paste the command with its whole URL.")
     if host == "localhost" or _ADDRESS.fullmatch(host):
@@ -28,4 +29,5 @@ def named(url: str) -> str:
     if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in SECOND:
         labels.pop()
     name = labels[-2] if len(labels) > 1 else labels[0]
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:64] or "api"
+    plain = normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", plain).strip("-")[:64] or "api"

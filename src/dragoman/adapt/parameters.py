@@ -41,7 +41,7 @@ def model_in(value: Any) -> tuple[Steps, str] | None:
     found = [
         text
         for text in texts_in(value)
-        if last_name(text.steps) in MODELS and len(text.text) <= 256 and text.text.isprintable()
+        if last_name(text.steps) in MODELS and len(text.text) <= 256 and plain(text.text).isprintable()
     ]
     best = min(found, key=lambda text: len(text.steps), default=None)
     return (best.steps, best.text) if best and len(best.steps) <= 3 else None

@@ -20,8 +20,8 @@ _SPEAKERS = re.compile(
     re.DOTALL,
 )
 _MARKS = re.compile(
-    r"(?P<before>(?:<s>)?\s*\[INST\]\s*|(?:<\|begin_of_text\|>)?<\|start_header_id\|>user<\|end_header_id\|>\s*"
-    r"|<\|im_start\|>user\s*|<start_of_turn>user\s*|<\|user\|>\s*)(?P<asked>.*?)"
+    r"(?P<before>(?:<s>)?\s*\[INST\]\s*+|(?:<\|begin_of_text\|>)?<\|start_header_id\|>user<\|end_header_id\|>\s*+"
+    r"|<\|im_start\|>user\s*+|<start_of_turn>user\s*+|<\|user\|>\s*+)(?P<asked>.*?)"
     r"(?<!\s)(?P<after>\s*+(?:\[/INST\]|<\|eot_id\|>|<\|im_end\|>|<end_of_turn>|<\|end\|>|</s>).*)",
     re.DOTALL,
 )
@@ -99,7 +99,7 @@ def asking(prompt: Text, question: Question, session: bool) -> tuple[str, str]:
         return _spoken(spoken), "the conversation, written as it was there"
     if last_name(prompt.steps) in COMPLETIONS and not session:
         return "{{ prompt }}", f"{question.guess}, with the conversation before it"
-    more = "" if session else "; `{{ prompt }}` would tell the conversation before it, too"
+    more = "" if session else "; `{{ prompt }}` would tell what was said before it"
     return "{{ last_user }}", question.guess + more
 
 

@@ -8,13 +8,14 @@ from dragoman.adapt import facts
 from dragoman.adapt.answer import Answered, Options
 from dragoman.adapt.asked import CannotAdapt
 from dragoman.adapt.guessed import Guessed
-from dragoman.adapt.likeness import candidates
+from dragoman.adapt.likeness import likeness
 from dragoman.adapt.sample import Event, Sample
-from dragoman.adapt.texts import Steps, last_name, name_of, path_of, texts_in, value_at, worded, words_of
+from dragoman.adapt.texts import Steps, Text, last_name, name_of, path_of, texts_in, value_at, worded, words_of
 from dragoman.adapt.vocabulary import BROAD, EVENT_NAMES, FAILED, LAST, PIECES, REASONS
 
 UNNAMED = "message"
 """What a server-sent event is called that has no name."""
+SOME_WORDS = "some words of an answer"
 MOST_TRACKS = 50
 """Places that are looked at closely."""
 
@@ -127,22 +128,9 @@ def _fill(track: _Track, events: tuple[Event, ...], names: list[str]) -> None:
 
 def _likeness(track: _Track, events: tuple[Event, ...], heard: frozenset[str]) -> float:
     """How likely the place is by its name and neighbours, whatever its words: 0 for never."""
-    first = events[min(track.texts)].value
-    probe = _with(first, track.steps, "some words of an answer")
     if track.whole.strip() in heard:
         return 0.0
-    return next((score for score, text in candidates(probe) if text.steps == track.steps), 0.0)
-
-
-def _with(value: Any, steps: Steps, text: str) -> Any:
-    """The value with another text at the steps."""
-    if not steps:
-        return text
-    head, *rest = steps
-    if isinstance(value, dict):
-        return {**value, head: _with(value[str(head)], tuple(rest), text)}
-    place = int(head)
-    return [*value[:place], _with(value[place], tuple(rest), text), *value[place + 1 :]]
+    return likeness(Text(track.steps, SOME_WORDS), events[min(track.texts)].value)
 
 
 def _path(track: _Track, events: tuple[Event, ...]) -> tuple[str, str]:

@@ -10,6 +10,8 @@ from dragoman.adapt.guessed import Guessed, bare
 
 WIDTH = 100
 """Columns up to which a list or an object stands on one line."""
+WIDEST = 120
+"""Columns up to which what is said of a value stands behind it, not above."""
 
 _PLAIN = re.compile(r"[A-Za-z_$][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*")
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
@@ -36,17 +38,17 @@ def _lines(value: Any, indent: str) -> Iterator[str]:
 
 
 def _entry(head: str, value: Any, indent: str) -> Iterator[str]:
-    said = f"  # {value.kind}: {comment(value.why)}" if isinstance(value, Guessed) else ""
+    said = f"# {value.kind}: {comment(value.why)}" if isinstance(value, Guessed) else ""
     value = value.value if isinstance(value, Guessed) else value
     flat = _flat(value, WIDTH - len(head))
-    if flat is not None:
-        yield f"{head} {flat}{said}"
-        return
-    inner = list(_lines(value, f"{indent}  "))
-    if head.endswith("-") and not said:
-        yield f"{head} {inner.pop(0).lstrip()}"
-    else:
-        yield f"{head}{said}"
+    line = head if flat is None else f"{head} {flat}"
+    inner = list(_lines(value, f"{indent}  ")) if flat is None else []
+    if head.endswith("-") and inner and not said and not inner[0].lstrip().startswith("#"):
+        line = f"{head} {inner.pop(0).lstrip()}"
+    if said and len(line) + 2 + len(said) > WIDEST:
+        yield f"{indent}{said}"
+        said = ""
+    yield f"{line}  {said}" if said else line
     yield from inner
 
 

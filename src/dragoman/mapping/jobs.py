@@ -76,6 +76,11 @@ class Jobs:
         """Raises an UpstreamFailure if an answer is an error."""
         self._reading.check(value)
 
+    def shown(self, value: Any) -> str | None:
+        """What callers may read of an error."""
+        explained = self._reading.explain(value, 0)
+        return explained.message if explained else None
+
     def failed(self, value: Any) -> bool:
         """Whether an answer says that the job has failed."""
         return bool(self._failed and self._failed(value))
@@ -126,7 +131,7 @@ class _Job:
     def _ended(self, answer: Any) -> bool:
         self.over = True
         if self._jobs.failed(answer):
-            raise UpstreamJobFailed(detail=f"the backend says: {answer}"[:SHOWN])
+            raise UpstreamJobFailed(self._jobs.shown(answer), detail=f"the backend says: {answer}"[:SHOWN])
         self._jobs.check(answer)
         self.over = self._jobs.done(answer)
         return self.over

@@ -8,6 +8,7 @@ from typing import Any
 from dragoman.call import ANYONE, Begun, Call, Handler, begun
 from dragoman.completion import Folded, Streamed
 from dragoman.edge import Caller, EventStream, Gone, Receive, Send, Terms, failure_of, promptly
+from dragoman.errors import Failure
 from dragoman.ids import unique
 from dragoman.logs import log
 from dragoman.reading import request_in
@@ -43,8 +44,12 @@ class Chat:
     async def _tell(self, caller: Caller, call: Call) -> None:
         chunks = await begun(self._handler(call))
         completion = Folded(unique("chatcmpl-"), int(time.time()), call.request.model)
-        async for chunk in chunks:
-            completion.add(chunk)
+        try:
+            async for chunk in chunks:
+                completion.add(chunk)
+        except Failure as failure:
+            _signed(failure, chunks)
+            raise
         await caller.tell(200, completion.json(), _about(caller, chunks))
 
     async def _stream(self, events: EventStream, caller: Caller, call: Call) -> None:
@@ -59,12 +64,16 @@ class Chat:
         except Exception as error:
             if chunks is None and not caller.begun:
                 raise
-            failure = failure_of(error)
-            if chunks and chunks.first.about:
-                failure.backend = failure.backend or chunks.first.about.get("backend")
-            await events.broken(failure)
+            await events.broken(_signed(failure_of(error), chunks))
         finally:
             events.close()
+
+
+def _signed(failure: Failure, chunks: Begun | None) -> Failure:
+    """The failure with the name of the backend whose answer broke."""
+    if chunks and chunks.first.about:
+        failure.backend = failure.backend or chunks.first.about.get("backend")
+    return failure
 
 
 def _about(caller: Caller, chunks: Begun) -> dict[str, str]:

@@ -18,8 +18,10 @@ from dragoman.errors import GatewayError
 from dragoman.templates.filters import FILTERS, FUNCTIONS
 
 FUEL = 200_000
-MOST_ITEMS = 100_000
-"""Items that a `$for` makes at most."""
+MOST_ROUNDS = 100_000
+"""Items that all `$for`s of a request go through at most."""
+ROUNDS = "$rounds"
+"""Where, among the values, it stands how many are left."""
 
 _ENVIRONMENT = minijinja.Environment(fuel=FUEL, keep_trailing_newline=True, filters=FILTERS)
 for _name, _function in FUNCTIONS.items():
@@ -75,8 +77,8 @@ def _check_filters(text: str, names: Names) -> None:
     """Finds filters, tests and functions that do not exist, which only shows when a template runs."""
     try:
         _ENVIRONMENT.render_str(text, **dict.fromkeys(names, ""))
-    except minijinja.TemplateError as error:
-        if error.kind in ("UnknownFilter", "UnknownTest", "UnknownFunction"):
+    except Exception as error:  # filters raise what they like when they are given nothing
+        if getattr(error, "kind", "") in ("UnknownFilter", "UnknownTest", "UnknownFunction"):
             raise
 
 
@@ -231,12 +233,14 @@ def _looped(structure: dict[str, Any], key: str, names: Names) -> Make:
         if given is LEFT_OUT:
             return LEFT_OUT
         made: list[Any] = []
+        left = values.setdefault(ROUNDS, [MOST_ROUNDS])
         for item in given if isinstance(given, list | tuple) else [given]:
             inner = {**values, name: item}
             if _true(wanted(inner)):
                 _add(made, make(inner), spread)
-            if len(made) > MOST_ITEMS:
-                raise GatewayError(code="template_failed", detail=f"{key}: more than {MOST_ITEMS} items")
+            left[0] -= 1
+            if left[0] < 0:
+                raise GatewayError(code="template_failed", detail=f"{key}: more than {MOST_ROUNDS} rounds")
         return made
 
     return run
