@@ -23,7 +23,9 @@ def options() -> argparse.Namespace:
         epilog="Example: bench/run --rounds 3 --only dragoman-openai,nginx",
     )
     parser.add_argument("--rounds", type=int, default=5, help="how often each gateway is started and measured (5)")
-    parser.add_argument("--only", metavar="NAMES", help="some of: dragoman-openai,dragoman-http,nginx,litellm")
+    parser.add_argument(
+        "--only", metavar="NAMES", help="some of: dragoman-openai,dragoman-http,dragoman-plain,nginx,litellm"
+    )
     parser.add_argument("--calls", type=int, default=4000, help="JSON calls a round; streams get fewer (4000)")
     parser.add_argument("--litellm", metavar="PATH", help="the litellm command of a virtual environment")
     parser.add_argument("--dragoman", metavar="PATH", help="the dragoman command (.venv/bin/dragoman)")

@@ -35,6 +35,8 @@ backends:
 models: {quick: upstream, paced: upstream}
 """
 
+PLAIN = Path(__file__).with_name("plain.py")
+
 NGINX = """\
 daemon off;
 master_process off;
@@ -95,7 +97,7 @@ class Gateway:
     config: str
     """With `$upstream` and `$port` to be filled in."""
     arguments: str
-    """With `$config`, `$folder` and `$port` to be filled in."""
+    """With `$config`, `$folder`, `$upstream` and `$port` to be filled in."""
     version_flag: str = "--version"
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -105,7 +107,7 @@ class Gateway:
         own.mkdir(exist_ok=True)
         config = own / "config.yaml"
         config.write_text(Template(self.config).substitute(upstream=upstream, port=port))
-        places = {"config": str(config), "folder": str(own), "port": str(port)}
+        places = {"config": str(config), "folder": str(own), "port": str(port), "upstream": str(upstream)}
         return [str(self.program), *(Template(word).substitute(places) for word in self.arguments.split())]
 
     def version(self) -> str:
@@ -119,10 +121,14 @@ class Gateway:
 def known_gateways(dragoman: str, litellm: str | None) -> list[Gateway]:
     serve = "serve $config --port $port --log-level warning"
     ours = shutil.which(dragoman)
+    python = ours and str(Path(ours).with_name("python"))
     nginx = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
     return [
         Gateway("dragoman-openai", "dragoman, `openai`", ours, "Run scripts/serve once.", DRAGOMAN_OPENAI, serve),
         Gateway("dragoman-http", "dragoman, `http`", ours, "Run scripts/serve once.", DRAGOMAN_HTTP, serve),
+        Gateway(
+            "dragoman-plain", "dragoman, by hand", python, "Run scripts/serve once.", "", f"{PLAIN} $upstream $port"
+        ),
         Gateway("nginx", "nginx", nginx, "apt-get install nginx-light", NGINX, "-e stderr -p $folder -c $config", "-v"),
         Gateway(
             "litellm",

@@ -14,10 +14,10 @@ from dragoman.call import Chunk
 from dragoman.completion import Folded, Streamed
 from dragoman.mapping.completions import Completions
 from dragoman.mapping.framing import SSE
-from dragoman.paths import found
 from dragoman.mapping.variables import NAMES, variables
-from dragoman.templates import Template
+from dragoman.paths import found
 from dragoman.reading import request_in
+from dragoman.templates import Template
 from dragoman.wire.chat import ChatRequest
 
 ROUNDS = 7

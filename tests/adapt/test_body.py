@@ -173,7 +173,8 @@ def test_a_list_that_is_no_conversation_stays():
         "tags": [{"name": "user", "colour": "red"}],
         "options": [{"role": "editor", "text": "x"}],
     }
-    assert request(body) == {**body, "message": "{{ last_user }}"}
+    options = [{"role": "editor", "text": "x"}, {"role": "user{{ '{{' }}", "text": "y"}]
+    assert request(body) == {**body, "message": "{{ last_user }}", "options": options}
 
 
 @pytest.mark.parametrize(
@@ -216,6 +217,7 @@ def test_instructions_are_the_callers(given, template):
         ("frequencyPenalty", 0, "{{ frequency_penalty | default(0) }}"),
         ("top_k", 40, "{{ ext.top_k | default(40) }}"),
         ("user", "u-1", "{{ user | default('u-1') }}"),
+        ("user", "${HOME}", "{{ user | default('$${HOME}') }}"),
         ("model", "m-1", "{{ model }}"),
         ("modelId", "m-1", "{{ model }}"),
         ("message_id", "0b9f3c1e-7a52-4b0c-8f5e-2d0a3c4b5e6f", "{{ uuid() }}"),

@@ -44,8 +44,9 @@ def whole(sample: Sample, heard: frozenset[str]) -> Answered:
         raise CannotAdapt(_nothing(sample.value))
     best = rated[0][1]
     path = path_to(best, sample.value)
+    text = found(path)(sample.value)
     options = {"text": Guessed(path, why(best)), **beside(sample.value)}
-    return Answered(options, None, str(found(path)(sample.value)), facts.session([sample.value]))
+    return Answered(options, None, text if isinstance(text, str) else best.text, facts.session([sample.value]))
 
 
 def why(text: Text) -> str:

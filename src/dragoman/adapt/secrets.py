@@ -52,10 +52,8 @@ class Secrets:
     def _free(self, name: str) -> str:
         base = f"{self.host.upper()}_{_suffix(name, self.host)}".strip("_")
         base = re.sub(r"\W+|^(?=\d)", "_", base, flags=re.ASCII)
-        taken = set(self.names.values())
-        return next(
-            free for number in range(1, 10_000) if (free := base if number == 1 else f"{base}_{number}") not in taken
-        )
+        names = [base, *(f"{base}_{number}" for number in range(2, len(self.names) + 2))]
+        return next(name for name in names if name not in self.names.values())
 
     def without(self, value: Any, instead: str | None = None) -> Any:
         """Texts, alone or in JSON, without any secret: variables instead, or another word."""
@@ -133,21 +131,16 @@ def logged_in(asked: Asked, secrets: Secrets) -> LoggedIn:
 
 def _given(asked: Asked, secrets: Secrets) -> dict[str, Any] | None:
     if asked.auth and asked.auth.get("kind") == "sigv4":
-        names = {"access_key": "access_key_id", "secret_key": "secret_access_key"}
-        hidden = {
-            key: plain(secrets.hidden(asked.auth[key], name, name.replace("_", " "))) for key, name in names.items()
-        }
-        return {**asked.auth, **hidden}
+        access = secrets.hidden(asked.auth["access_key"], "access_key_id", "the access key's id")
+        secret = secrets.hidden(asked.auth["secret_key"], "secret_access_key", "the secret access key")
+        return {**asked.auth, "access_key": plain(access), "secret_key": plain(secret)}
     return asked.auth or (_basic(*asked.user, secrets) if asked.user else None)
 
 
 def _basic(user: str, password: str, secrets: Secrets) -> dict[str, Any]:
     if not password:
-        return {
-            "kind": "basic",
-            "user": plain(secrets.hidden(user, "api key", "the user's name, a key")),
-            "password": "",
-        }
+        hidden = secrets.hidden(user, "api key", "the user's name, a key")
+        return {"kind": "basic", "user": plain(hidden), "password": ""}
     shown = secrets.hidden(user, "user", "the user's name") if looks_secret(user) else user
     hidden = secrets.hidden(password, "password", "the password")
     return {"kind": "basic", "user": plain(shown), "password": plain(hidden)}

@@ -16,6 +16,8 @@ from dragoman.adapt.vocabulary import BROAD, EVENT_NAMES, FAILED, LAST, PIECES, 
 UNNAMED = "message"
 """What a server-sent event is called that has no name."""
 SOME_WORDS = "some words of an answer"
+MOST_NAMES = 100
+"""Different words that may be events' names; where there are more, they are something else."""
 MOST_TRACKS = 50
 """Places that are looked at closely."""
 
@@ -75,7 +77,7 @@ def _plain(sample: Sample) -> Answered:
         text = "".join(event.value for event in sample.events)
         return Answered(None, {"framing": sample.kind, "text": "@"}, text)
     names = [event.name or UNNAMED for event in sample.events]
-    if len(set(names)) < 2:
+    if not 1 < len(set(names)) <= MOST_NAMES:
         return Answered(
             None, {"framing": sample.kind, "format": "text"}, "".join(event.text for event in sample.events)
         )
@@ -90,12 +92,14 @@ def _track_of_name(sample: Sample, names: list[str], name: str) -> _Track:
 
 def _named(events: tuple[Event, ...]) -> tuple[list[str], str | None]:
     """Each event's name, and the path of the names where they stand in the JSON."""
-    if len({event.name for event in events}) > 1:
+    if 1 < len({event.name for event in events}) <= MOST_NAMES:
         return [event.name or UNNAMED for event in events], None
     for key in EVENT_NAMES:
         names = [event.value.get(key) if isinstance(event.value, dict) else None for event in events]
         said = [name if isinstance(name, str) and len(name) < 64 else "" for name in names]
-        if len({*said} - {""}) > 1 and all(name or names[place] is None for place, name in enumerate(said)):
+        if 1 < len({*said} - {""}) <= MOST_NAMES and all(
+            name or names[place] is None for place, name in enumerate(said)
+        ):
             return said, key
     return ["" for _ in events], None
 

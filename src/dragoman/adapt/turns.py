@@ -1,5 +1,6 @@
 """Recognises a conversation's history in a request, whatever its words, and writes the template that makes it anew."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from dragoman.adapt.wrapping import TEXT_KEYS, kept, wrapped
 
 ROLE_KEYS = ("role", "author", "sender", "speaker", "from", "type", "user_type", "sender_type", "side")
 PAIRS = (("user", "bot"), ("user", "assistant"), ("human", "ai"), ("question", "answer"), ("input", "output"))
+
+_A_NAME = re.compile(r"[\w .-]{1,40}")
 
 Turn = tuple[str, str]
 """Who said it, in OpenAI's words, and what."""
@@ -71,7 +74,7 @@ def _messages(steps: Steps, items: list[Any]) -> History | None:
 
 
 def _who(word: Any) -> str:
-    if not isinstance(word, str):
+    if not isinstance(word, str) or not _A_NAME.fullmatch(word):
         return ""
     return WHO.get(word.lower()) or WHO.get(name_of(word)) or ""
 

@@ -189,12 +189,12 @@ class HTTPExchange(_Exchange):
     async def _events(self, answer: Answer, framing: str, said: Said) -> AsyncIterator[Chunk]:
         cut = self._cut(framing)
         read: Callable[[Any], Chunk] = said.named if isinstance(cut, NamedSSE) else said.chunk
-        is_end: Callable[[Any], bool] = _is_named_end if isinstance(cut, NamedSSE) else _is_end
         piece = b"begin"
         while piece:
             piece = await answer.read()
             for event in cut.feed(piece) if piece else cut.rest():
-                if is_end(event):
+                data = event if type(event) is bytes else event[1]
+                if data.endswith(END) and data.strip() == END:
                     answer.ended = True
                     yield said.ending()
                     return
@@ -238,14 +238,6 @@ async def _held(chunks: AsyncIterator[Chunk], said: Said) -> AsyncIterator[Chunk
 
 def _not_utf8() -> UpstreamBadEncoding:
     return UpstreamBadEncoding(detail="not UTF-8; `encoding: replace` would accept it")
-
-
-def _is_end(event: bytes) -> bool:
-    return event.endswith(END) and event.strip() == END
-
-
-def _is_named_end(event: tuple[bytes, bytes]) -> bool:
-    return _is_end(event[1])
 
 
 def _check_type(kind: str, expected: str) -> None:

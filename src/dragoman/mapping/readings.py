@@ -55,6 +55,9 @@ class Reading:
             paths.reasoning or other.reasoning, paths.refusal or other.refusal, paths.citations or other.citations
         )
         self.finish, self.check, self.explain = self._finish.reason, self._error.check, self._error.explain
+        session = paths.session or other.session
+        self.may_fail = bool(paths.error or other.error or forgotten)
+        self.only_text = not (self._usage or self._beside or self._calls or session)
 
     def calls(self) -> "ToolCalls | None":
         """A reader of one answer's tool calls, where there are paths to them."""
@@ -249,6 +252,7 @@ class Said:
         self._calls = reading.calls()
         self._plain = stream.format == "text"
         self._snapshot = _Snapshot() if stream.mode == "snapshot" else None
+        self._only_text = reading.only_text and self._snapshot is None
         self._event = found(stream.event) if stream.event else None
         self._meanings: dict[str, Meaning] = dict(stream.events)
         self._counts: dict[str, int] = {}
@@ -315,8 +319,19 @@ class Said:
 
     def _read(self, value: Any, text: str) -> Chunk:
         reading = self._reading
-        reading.check(value)
-        chunk = Chunk(text=text, finish=reading.finish(value))
+        if reading.may_fail:
+            reading.check(value)
+        chunk = Chunk(text, reading.finish(value))
+        if self._only_text:
+            self.texted = self.texted or text != ""
+            return chunk
+        self._add(value, chunk)
+        self.texted = self.texted or bool(chunk.text or chunk.tool_calls or chunk.delta)
+        return self._citing(chunk) if chunk.finish else chunk
+
+    def _add(self, value: Any, chunk: Chunk) -> None:
+        """What an event says beside the text and the finish."""
+        reading = self._reading
         if counts := reading.usage(value):
             self._counts |= counts
             chunk.usage = told_usage(self._counts)
@@ -328,8 +343,6 @@ class Said:
         if chunk.delta and "annotations" in chunk.delta:
             self._cite(chunk.delta)
         self.session = reading.session(value) or self.session
-        self.texted = self.texted or bool(chunk.text or chunk.tool_calls or chunk.delta)
-        return self._citing(chunk) if chunk.finish else chunk
 
     def _cite(self, delta: dict[str, Any]) -> None:
         """Keeps sources for the end, each once: clients cannot join lists that come in several events."""
