@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from dragoman.backends import BackendOptions
@@ -17,6 +17,7 @@ from dragoman.errors import ConfigError, ErrorStyle
 from dragoman.middleware.hooks import Hook
 from dragoman.preset import Misused, expanded, names
 from dragoman.secret import hide
+from dragoman.storage import opened as remembering
 
 CONFIG_VARIABLE = "DRAGOMAN_CONFIG"
 LEVEL_VARIABLE = "DRAGOMAN_LOG_LEVEL"
@@ -34,7 +35,15 @@ BackendName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 ModelName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,256}$")]
 
 
-RedisURL = Annotated[str, Field(pattern=r"^(redis|rediss|unix)://.+")]
+def _usable(url: str) -> str:
+    try:
+        remembering(url)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+    return url
+
+
+RedisURL = Annotated[str, AfterValidator(_usable)]
 
 
 class ModelOptions(BaseModel):
