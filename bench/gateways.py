@@ -111,7 +111,7 @@ class Gateway:
         return [str(self.program), *(Template(word).substitute(places) for word in self.arguments.split())]
 
     def version(self) -> str:
-        command = [str(self.program), self.version_flag]
+        command = [str(self.program), *self.version_flag.split()]
         environment = {**os.environ, **self.environment}
         said = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
         found = re.search(r"\d+\.\d+[\w.]*", said.stdout + said.stderr)

@@ -12,6 +12,7 @@ from dragoman.adapt.secrets import Secrets
 from dragoman.adapt.texts import Steps, values_in
 from dragoman.adapt.turns import empty_histories
 
+LONGEST_KEY = 256
 STRUCTURE = frozenset({"$for", "$if", "$make", "$else"})
 
 
@@ -30,8 +31,11 @@ class Varying:
 
 def template(value: Any, varying: Varying, secrets: Secrets) -> tuple[Any, Any]:
     """The template of the request, and what is merged into it for a stream. Raises CannotAdapt."""
-    if taken := sorted({str(steps[-1]) for steps, _ in values_in(value) if steps} & STRUCTURE):
+    keys = {str(steps[-1]) for steps, _ in values_in(value) if steps}
+    if taken := sorted(keys & STRUCTURE):
         raise CannotAdapt(f"The request has a key {taken[0]}, which means something else in templates.")
+    if any(len(key) > LONGEST_KEY for key in keys):
+        raise CannotAdapt(f"The request has a key of more than {LONGEST_KEY} characters; look whether that is one.")
     found = replacements(value, varying, secrets)
     streaming: Any = {}
     for steps, stream, whole in parameters.streams_in(value) if varying.streamed else ():

@@ -14,7 +14,7 @@ WIDEST = 120
 """Columns up to which what is said of a value stands behind it, not above."""
 
 _PLAIN = re.compile(r"[A-Za-z_$][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*")
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
