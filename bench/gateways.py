@@ -127,7 +127,13 @@ def known_gateways(dragoman: str, litellm: str | None) -> list[Gateway]:
         Gateway("dragoman-openai", "dragoman, `openai`", ours, "Run scripts/serve once.", DRAGOMAN_OPENAI, serve),
         Gateway("dragoman-http", "dragoman, `http`", ours, "Run scripts/serve once.", DRAGOMAN_HTTP, serve),
         Gateway(
-            "dragoman-plain", "dragoman, by hand", python, "Run scripts/serve once.", "", f"{PLAIN} $upstream $port"
+            "dragoman-plain",
+            "dragoman, by hand",
+            python,
+            "Run scripts/serve once.",
+            "",
+            f"{PLAIN} $upstream $port",
+            "-m dragoman --version",
         ),
         Gateway("nginx", "nginx", nginx, "apt-get install nginx-light", NGINX, "-e stderr -p $folder -c $config", "-v"),
         Gateway(
