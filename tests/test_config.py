@@ -151,7 +151,10 @@ WRONG = {
         f"backends:\n  b:\n    kind: htpp\n{MODELS}",
         "3: backends.b.kind: there is no kind 'htpp'; did you mean 'http'?; there are http, openai, python, demo",
     ),
-    "no-kind": (f"backends:\n  b:\n    url: x\n{MODELS}", "2: backends.b: needs `kind`: demo, http, openai, python, replay; or `preset`"),
+    "no-kind": (
+        f"backends:\n  b:\n    url: x\n{MODELS}",
+        "2: backends.b: needs `kind`: demo, http, openai, python, replay; or `preset`",
+    ),
     # what a backend needs
     "no-backends": (MODELS, "1: backends: is missing"),
     "no-models": (DEMO, "1: models: is missing"),
@@ -237,7 +240,10 @@ WRONG = {
         HTTP.replace("127.0.0.1", "u:p@127.0.0.1") + MODELS,
         "4: backends.b.url: must not hold credentials; put them into headers",
     ),
-    "scheme": (HTTP.replace("http://", "ftp://") + MODELS, "4: backends.b.url: must be an http://, https://, ws:// or wss:// URL"),
+    "scheme": (
+        HTTP.replace("http://", "ftp://") + MODELS,
+        "4: backends.b.url: must be an http://, https://, ws:// or wss:// URL",
+    ),
     "relative": (HTTP.replace("http://127.0.0.1:1", "/chat") + MODELS, "4: backends.b.url: must be an http://"),
     "port": (HTTP.replace("127.0.0.1:1", "127.0.0.1:99999") + MODELS, "4: backends.b.url: "),
 }
