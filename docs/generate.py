@@ -101,7 +101,8 @@ def _index() -> str:
     rows = [f"| [`{name}`](presets/{name}.md) | {preset(name).about} | {_takes(name)} |" for name in names()]
     return f"""# Presets
 
-Chat APIs that dragoman knows by name. A preset is YAML and nothing else: `dragoman presets show NAME` prints one to copy and change, and every key that a preset does not take itself is put over what it says.
+Chat APIs that dragoman knows by name. A preset is YAML and nothing else: `dragoman presets show NAME` prints one to
+copy and change, and every key that a preset does not take itself is put over what it says.
 
 ```yaml
 backends:

@@ -10,12 +10,11 @@ import pytest
 import dragoman
 
 ROOT = Path(dragoman.__file__).parent
-FLOORS = tuple(
-    """
-    __main__ __init__ cli trying adapt server app reference surfaces gateway config preset middleware emulation backends
-    mapping logins tokens ground websocket upstream tape connection line outgoing reach completion reading edge logs call wire
-    templates paths storage errors secret patience json ids units version
-    """.split()
+FLOORS = (
+    *("__main__", "__init__", "cli", "trying", "adapt", "server", "app", "reference", "surfaces", "gateway", "config"),
+    *("preset", "middleware", "emulation", "backends", "mapping", "logins", "tokens", "ground", "websocket", "upstream"),
+    *("tape", "connection", "line", "outgoing", "reach", "completion", "reading", "edge", "logs", "call", "wire"),
+    *("templates", "paths", "storage", "errors", "secret", "patience", "json", "ids", "units", "version"),
 )
 FAMILIES = ("surfaces", "middleware", "emulation", "backends", "logins", "storage", "wire")
 MODULES = {file.relative_to(ROOT).with_suffix("").parts: ast.parse(file.read_text()) for file in ROOT.rglob("*.py")}

@@ -152,11 +152,11 @@ def test_a_conversation_is_recognised_by_its_roles_and_texts(history, template):
 @pytest.mark.parametrize(
     ("history", "template"),
     [
-        ([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes?"}], "{{ turns and turns[:-1] }}"),
+        ([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes?"}], "{{ turns[:-1] }}"),
         (
             [["Hi", "Yes?"]],
             {
-                "$for": "pair in turns and turns[:-1] | batch(2)",
+                "$for": "pair in turns[:-1] | batch(2)",
                 "$make": [["{{ pair[0].content }}", "{{ pair[1].content }}"]],
             },
         ),

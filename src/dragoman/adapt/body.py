@@ -78,7 +78,7 @@ def _asked(question: Question, session: bool, instructed: bool) -> Replacements:
     if history := question.history:
         turns = "dialog" if history.has_system else "new_turns" if session else "turns"
         if question.prompt and not history.open:
-            turns = f"{turns} and {turns}[:-1]"  # by a slice alone, the language does not see that the name is used
+            turns = f"{turns}[:-1]"
         more = "" if instructed or history.has_system else "; instructions have no place here"
         made[history.steps] = Guessed(history.make(turns), f"the conversation, by its roles and texts{more}")
     if question.prompt:
