@@ -12,7 +12,18 @@ import dragoman
 ROOT = Path(dragoman.__file__).parent
 FLOORS = (
     *("__main__", "__init__", "cli", "trying", "adapt", "server", "app", "reference", "surfaces", "gateway", "config"),
-    *("preset", "middleware", "emulation", "backends", "mapping", "logins", "tokens", "ground", "websocket", "upstream"),
+    *(
+        "preset",
+        "middleware",
+        "emulation",
+        "backends",
+        "mapping",
+        "logins",
+        "tokens",
+        "ground",
+        "websocket",
+        "upstream",
+    ),
     *("tape", "connection", "line", "outgoing", "reach", "completion", "reading", "edge", "logs", "call", "wire"),
     *("templates", "paths", "storage", "errors", "secret", "patience", "json", "ids", "units", "version"),
 )
