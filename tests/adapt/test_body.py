@@ -160,6 +160,16 @@ def test_a_conversation_is_recognised_by_its_roles_and_texts(history, template):
                 "$make": [["{{ pair[0].content }}", "{{ pair[1].content }}"]],
             },
         ),
+        (
+            [{"who": "human", "words": "Hi"}, {"who": "bot", "words": "Yes?"}],
+            {
+                "$for": "turn in turns[:-1]",
+                "$make": {
+                    "who": "{{ 'bot' if turn.role == 'assistant' else 'human' }}",
+                    "words": "{{ turn.content }}",
+                },
+            },
+        ),
         ([], []),
     ],
 )

@@ -64,13 +64,26 @@ def _messages(steps: Steps, items: list[Any]) -> History | None:
     """A list of objects, each with who speaks and what is said."""
     if not all(isinstance(item, dict) and item for item in items):
         return None
-    role = next((key for key in ROLE_KEYS if all(_who(item.get(key)) for item in items)), None)
+    role = next((key for key in ROLE_KEYS if all(_who(item.get(key)) for item in items)), None) or _speaker(items)
     text_key = next((key for key in TEXT_KEYS if key != role and all(wrapped(item.get(key)) for item in items)), None)
+    text_key = text_key or _only_text(items, role)
     if text_key is None or (role is None and text_key != "parts"):
         return None
     said = [wrapped(item[text_key]) for item in items]
     turns = tuple((_who(item.get(role)) or "user", part.text) for item, part in zip(items, said, strict=True) if part)
     return History(steps, turns, _maker(items, role, text_key))
+
+
+def _speaker(items: list[dict[str, Any]]) -> str | None:
+    """Who speaks, under whatever name, where more than one does."""
+    spoken = {key: {_who(item.get(key)) for item in items} for key in items[0]}
+    return next((key for key, who in spoken.items() if "" not in who and len(who) > 1), None)
+
+
+def _only_text(items: list[dict[str, Any]], role: str | None) -> str | None:
+    """What is said, under whatever name, where it is the only text beside who says it."""
+    keys = [key for key in items[0] if key != role and all(isinstance(item.get(key), str) for item in items)]
+    return keys[0] if role and len(keys) == 1 else None
 
 
 def _who(word: Any) -> str:
