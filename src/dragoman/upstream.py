@@ -137,6 +137,18 @@ class Upstream:
         open.push_async_exit(answer)
         return answer
 
+    async def json(self, asked: Outgoing, what: str) -> Any:
+        """Sends a request and reads the JSON that it is answered; `what` is what the log calls it.
+
+        Raises an UpstreamFailure.
+        """
+        async with AsyncExitStack() as once:
+            body = await (await self.send(once, asked)).whole()
+        try:
+            return loaded(body)
+        except ValueError as error:
+            raise UpstreamBadResponse(detail=f"{what}: not JSON: {error}") from error
+
     async def _answered(self, asked: Outgoing, accept: str) -> "Answer":
         """The answer whose head has arrived, whatever its status."""
         if self._line is None:

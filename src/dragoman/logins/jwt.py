@@ -7,20 +7,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
 from dragoman.json import dumped
 from dragoman.outgoing import Login, Outgoing, Place
 from dragoman.secret import Secret, hide
-from dragoman.templates import Template, checked
+from dragoman.templates import Template, speaking_of
 from dragoman.units import Seconds
 
 NAMES = frozenset({"timestamp", "timestamp_ms", "expires", "expires_ms"})
-
-
-def _claims(claims: dict[str, Any]) -> dict[str, Any]:
-    checked(claims, NAMES)
-    return claims
 
 
 class JWT(BaseModel):
@@ -35,7 +30,7 @@ class JWT(BaseModel):
     """The hash."""
     header: dict[str, Any] = {}
     """Beside `alg` and `typ`."""
-    claims: Annotated[dict[str, Any], AfterValidator(_claims)] = {"iat": "{{ timestamp }}", "exp": "{{ expires }}"}
+    claims: Annotated[dict[str, Any], speaking_of(NAMES)] = {"iat": "{{ timestamp }}", "exp": "{{ expires }}"}
     """A template with `timestamp` and `expires` (seconds), `timestamp_ms` and `expires_ms`."""
     ttl: Seconds = 300.0
     """From `timestamp` to `expires`. A token is sent for half of that time."""

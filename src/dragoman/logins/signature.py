@@ -16,7 +16,7 @@ from dragoman.errors import GatewayError
 from dragoman.outgoing import Login, Outgoing
 from dragoman.reach import HeaderName, HeaderText
 from dragoman.secret import Secret
-from dragoman.templates import Text, checked
+from dragoman.templates import Text, speaking_of
 
 REQUEST = frozenset({"method", "path", "query", "target", "host", "body", "body_sha256", "body_md5"})
 MOMENT = frozenset({"timestamp", "timestamp_ms", "date", "nonce"})
@@ -29,11 +29,6 @@ SAID = SIGNED | {"signature"}
 def _over(template: str) -> str:
     Text(template, SIGNED)
     return template
-
-
-def _said(templates: dict[str, str]) -> dict[str, str]:
-    checked(templates, SAID)
-    return templates
 
 
 class HMAC(BaseModel):
@@ -51,9 +46,9 @@ class HMAC(BaseModel):
     """The hash."""
     encoding: Literal["hex", "base64"] = "hex"
     """How the signature is written."""
-    headers: Annotated[dict[HeaderName, HeaderText], AfterValidator(_said)] = {}
+    headers: Annotated[dict[HeaderName, HeaderText], speaking_of(SAID)] = {}
     """Templates, with `signature` too."""
-    query: Annotated[dict[Annotated[str, Field(min_length=1)], str], AfterValidator(_said)] = {}
+    query: Annotated[dict[Annotated[str, Field(min_length=1)], str], speaking_of(SAID)] = {}
     """The same. Those that do not speak of `signature` are in the query before it is signed."""
 
     @asynccontextmanager

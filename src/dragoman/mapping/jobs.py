@@ -8,8 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from dragoman.call import Call, Chunk
-from dragoman.errors import Failure, UpstreamBadResponse, UpstreamJobFailed, UpstreamJobTimeout, UpstreamStreamRewrite
-from dragoman.json import loaded
+from dragoman.errors import Failure, UpstreamJobFailed, UpstreamJobTimeout, UpstreamStreamRewrite
 from dragoman.mapping.readings import SHOWN, Reading
 from dragoman.mapping.requests import ANSWERED, Asking, Sender
 from dragoman.paths import Path, found
@@ -91,13 +90,7 @@ class Jobs:
 
     async def asked(self, values: dict[str, Any]) -> Any:
         """How the job stands. Raises an UpstreamFailure."""
-        async with AsyncExitStack() as once:
-            answer = await self._upstream.send(once, self._poll.made(values))
-            body = await answer.whole()
-        try:
-            return loaded(body)
-        except ValueError as error:
-            raise UpstreamBadResponse(detail=f"poll: not JSON: {error}") from error
+        return await self._upstream.json(self._poll.made(values), "poll")
 
     async def cancel(self, values: dict[str, Any]) -> None:
         """Gives a job up, as far as the backend can be told."""

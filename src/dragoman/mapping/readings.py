@@ -49,13 +49,13 @@ class Reading:
         self._finish = _Finishing(paths.finish or other.finish)
         self._usage = _usage_finds(paths.usage or other.usage or UsagePaths())
         self._error = _Failing(paths.error or other.error, forgotten)
-        self._session = _find(paths.session or other.session)
         self._calls = paths.tool_calls or other.tool_calls
         self._beside = _beside(
             paths.reasoning or other.reasoning, paths.refusal or other.refusal, paths.citations or other.citations
         )
         self.finish, self.check, self.explain = self._finish.reason, self._error.check, self._error.explain
         session = paths.session or other.session
+        self._session = _find(session)
         self.may_fail = bool(paths.error or other.error or forgotten)
         self.only_text = not (self._usage or self._beside or self._calls or session)
 

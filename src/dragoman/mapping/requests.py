@@ -12,7 +12,7 @@ from dragoman.json import dumped
 from dragoman.mapping.variables import NAMES
 from dragoman.outgoing import Outgoing
 from dragoman.reach import HeaderName, HeaderText, origin_of, service_url
-from dragoman.templates import LEFT_OUT, Names, Template, checked, expression
+from dragoman.templates import LEFT_OUT, Names, Template, expression, speaking_of
 
 TYPES = {"json": "application/json", "form": "application/x-www-form-urlencoded", "text": "text/plain; charset=utf-8"}
 SAFE_IN_PATH = "/:@!$&'()*+,;=~-._"
@@ -40,10 +40,6 @@ def _url(value: str) -> str:
     return value
 
 
-def _of(names: Names) -> AfterValidator:
-    return AfterValidator(lambda template: checked(template, names))
-
-
 URLTemplate = Annotated[str, AfterValidator(_url)]
 Headers = dict[HeaderName, HeaderText]
 Templates = dict[str, Any]
@@ -54,18 +50,18 @@ class Parts(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    headers: Annotated[Headers, _of(ANSWERED)] = {}
+    headers: Annotated[Headers, speaking_of(ANSWERED)] = {}
     """Sent with the request; one whose value is undefined is left out."""
-    query: Annotated[Templates, _of(ANSWERED)] = {}
+    query: Annotated[Templates, speaking_of(ANSWERED)] = {}
     """Added to the URL's query; what is undefined is left out, a list stands there once for each item."""
-    request: Annotated[Any, _of(ANSWERED)] = None
+    request: Annotated[Any, speaking_of(ANSWERED)] = None
     """The body: JSON, or as `request_format` has it."""
 
 
 class Asking(Parts):
     """One more request to the same backend."""
 
-    url: Annotated[URLTemplate, _of(ANSWERED)]
+    url: Annotated[URLTemplate, speaking_of(ANSWERED)]
     """Where to, at the backend's own origin: a URL, or an expression that gives one."""
     method: Literal["GET", "POST", "PUT", "DELETE"] = "POST"
     """How it is asked."""

@@ -6,13 +6,12 @@ complete. Whoever finds it there takes it away, so that no two calls go on in on
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Annotated, Any, Literal, Self
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from dragoman.call import Call, Chunk
 from dragoman.completion import merged
@@ -36,7 +35,7 @@ from dragoman.mapping.requests import Asking, Sender
 from dragoman.mapping.variables import INSTRUCTIONS, NAMES, as_text, system, turns, variables
 from dragoman.paths import Path, found
 from dragoman.reach import origin_of
-from dragoman.templates import Text, checked
+from dragoman.templates import Text, speaking_of
 from dragoman.units import Seconds
 from dragoman.upstream import Upstream
 from dragoman.wire.chat import ChatRequest, text_of
@@ -67,7 +66,7 @@ class SessionOptions(BaseModel):
 
     create: Create | None = None
     """The call that begins a conversation. Without it and `make`, an answer brings the id (`response.session`)."""
-    make: Annotated[str, AfterValidator(lambda template: checked(template, NAMES))] | None = None
+    make: Annotated[str, speaking_of(NAMES)] | None = None
     """A template of the id, for a backend that takes whatever it is given: `"{{ uuid() }}"`."""
     history: Literal["replay", "summary", "none"] = "replay"
     """What a new conversation is told of what was said before it: everything, a shortened text, or nothing."""
@@ -113,7 +112,8 @@ class Heard:
         """Another piece of the answer."""
         self.begun = True
         self.text.append(chunk.text)
-        self.calls = merged(self.calls, chunk.tool_calls or [])
+        if chunk.tool_calls:
+            self.calls = merged(self.calls, chunk.tool_calls)
 
     def message(self) -> Message:
         """The message that the caller will send back."""
@@ -149,7 +149,7 @@ class Sessions:
                     yield chunk
                 break
             except UNHEARD:
-                await self._restore(talk)
+                await self._restore(call, talk)
                 raise
             except UpstreamNotFound as failure:
                 if lost and not heard.begun:
@@ -185,18 +185,18 @@ class Sessions:
         """Remembers a conversation whose answer is complete."""
         _bounded(id)
         said = ("name", talk.name) if talk.name else _hashed([*call.request.messages, answer])
-        try:
-            await self._memory.put(self._key(call, said), id.encode(), self._options.ttl)
-        except MemoryDown:
-            log.warning("session not kept", request_id=call.id, detail="the memory for sessions is down")
+        await self._put(call, self._key(call, said), id)
 
-    async def _restore(self, talk: Talk) -> None:
+    async def _restore(self, call: Call, talk: Talk) -> None:
         """Puts back what was taken for a call that the backend has not heard."""
         if talk.taken and talk.id and not talk.name:
-            try:
-                await self._memory.put(talk.taken, talk.id.encode(), self._options.ttl)
-            except MemoryDown:
-                log.warning("session not kept", detail="the memory for sessions is down")
+            await self._put(call, talk.taken, talk.id)
+
+    async def _put(self, call: Call, key: str, id: str) -> None:
+        try:
+            await self._memory.put(key, id.encode(), self._options.ttl)
+        except MemoryDown:
+            log.warning("session not kept", request_id=call.id, detail="the memory for sessions is down")
 
     async def _remembered(self, key: str, keep: bool) -> str | None:
         try:
@@ -218,13 +218,8 @@ class Sessions:
         return await self._created(self._create, request) if self._create else None
 
     async def _created(self, create: Sender, request: ChatRequest) -> str:
-        async with AsyncExitStack() as once:
-            answer = await self._upstream.send(once, create.made(variables(request, create.names)))
-            body = await answer.whole()
-        try:
-            id = text_in(self._id(loaded(body)))
-        except ValueError as error:
-            raise UpstreamBadResponse(detail=f"session.create: not JSON: {error}") from error
+        asked = create.made(variables(request, create.names))
+        id = text_in(self._id(await self._upstream.json(asked, "session.create")))
         if not id:
             raise UpstreamBadResponse(detail="session.create: its `id` finds nothing in the answer")
         return _bounded(id)

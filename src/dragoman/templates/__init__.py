@@ -12,6 +12,7 @@ from typing import Any
 
 import minijinja
 import orjson
+from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
 from dragoman.errors import GatewayError
@@ -53,6 +54,11 @@ def checked(template: Any, names: Names) -> Any:
         except ValueError as error:
             raise _wrong(place, str(error)) from None
     return template
+
+
+def speaking_of(names: Names) -> AfterValidator:
+    """For options: a template that speaks of these names only."""
+    return AfterValidator(lambda template: checked(template, names))
 
 
 def _wrong(place: Place, problem: str) -> PydanticCustomError:
