@@ -1,7 +1,8 @@
 """Writes what the documentation says of options and presets from the source: `.venv/bin/python docs/generate.py`.
 
 Between `<!-- options: NAME -->` and `<!-- end -->` stands the table of the options that a model in
-`dragoman schema` has; each file in `presets/` is one preset.
+`dragoman schema` has, between `<!-- abilities -->` and `<!-- end -->` what backends of every kind have and lack; each
+file in `presets/` is one preset.
 """
 
 import re
@@ -10,20 +11,50 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dragoman.abilities import ABILITIES, Supplied
 from dragoman.config import Config
 from dragoman.preset import names, preset, source
 
 DOCS = Path(__file__).parent
 TABLE = re.compile(r"(<!-- options: ([\w, -]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+ABLE = re.compile(r"(<!-- abilities -->\n).*?(<!-- end -->)", re.DOTALL)
 SCHEMA = Config.model_json_schema()
+KINDS: dict[str, dict[str, Any]] = {
+    "`openai`": {"kind": "openai", "url": "http://chat.example/v1"},
+    "`http`, a text in and out": {
+        "kind": "http",
+        "url": "http://chat.example",
+        "request": {"text": "{{ last_user }}"},
+        "response": {"text": "reply"},
+    },
+    "`http`, `turns` and `system`, SSE": {
+        "kind": "http",
+        "url": "http://chat.example",
+        "request": {"turns": "{{ turns }}", "system": "{{ system }}"},
+        "stream": {"framing": "sse", "text": "delta"},
+    },
+    "`http`, everything mapped": {
+        "kind": "http",
+        "url": "http://chat.example",
+        "request": {
+            **{name: f"{{{{ {name} }}}}" for name in ("messages", "tools", "functions", "stop", "max_tokens")},
+            **{name: f"{{{{ {name} }}}}" for name in ("response_format", "logprobs", "audio", "prediction")},
+        },
+        "response": {"text": "reply", "usage": {"total": "tokens"}, "tool_calls": {"path": "calls"}},
+        "stream": {"framing": "sse", "text": "delta"},
+    },
+    "`python`": {"kind": "python", "target": "builtins:print"},
+    "`demo`": {"kind": "demo"},
+}
+"""Backends of every kind, as the table of abilities shows them."""
 
 
 def pages() -> Iterator[tuple[Path, str]]:
     """Every page that is written, or has a part that is, with what should stand there."""
     for file in sorted(DOCS.glob("*.md")):
         text = file.read_text()
-        if TABLE.search(text):
-            yield file, TABLE.sub(_filled, text)
+        if TABLE.search(text) or ABLE.search(text):
+            yield file, ABLE.sub(_able, TABLE.sub(_filled, text))
     yield DOCS / "presets.md", _index()
     for name in names():
         yield DOCS / "presets" / f"{name}.md", _page(name)
@@ -33,6 +64,17 @@ def _filled(match: re.Match[str]) -> str:
     """`NAME`, or `NAME without KEY, KEY`."""
     model, _, without = match[2].partition(" without ")
     return f"{match[1]}\n{_table(model, set(without.split(', ')))}\n{match[3]}"
+
+
+def _able(match: re.Match[str]) -> str:
+    """What is done about each ability by default, by kinds of backends."""
+    config = Config.of(
+        {"backends": {str(place): kind for place, kind in enumerate(KINDS.values())}, "models": {"m": "0"}}
+    )
+    columns = [backend.under(Supplied()).treatments(backend.native) for backend in config.backends.values()]
+    rows = [f"| `{ability}` | {' | '.join(column[ability] for column in columns)} |" for ability in ABILITIES]
+    head = [f"| ability | {' | '.join(KINDS)} |", f"|---|{'---|' * len(KINDS)}"]
+    return "\n".join([match[1], *head, *rows, "", match[2]])
 
 
 def _table(model: str, without: set[str]) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import socket
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +15,9 @@ import uvicorn
 
 from dragoman import Gateway
 from dragoman.server import settings
+
+TRUSTED = ssl.create_default_context()
+"""Made once, because making it takes longer than a call."""
 
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="no curl is installed")
 
@@ -75,6 +79,7 @@ def openai_backend(url: str, **options: Any) -> dict[str, Any]:
 
 def client(url: str, **options: Any) -> openai.AsyncOpenAI:
     """The official SDK, without retries."""
+    options = {"http_client": openai.DefaultAsyncHttpxClient(verify=TRUSTED), **options}
     return openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="sk-test", max_retries=0, **options)
 
 

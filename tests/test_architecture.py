@@ -21,10 +21,16 @@ FLOORS = (
         "logins",
         "tokens",
         "ground",
+        "again",
+        "calling",
+        "documents",
+        "schemas",
+        "mending",
         "websocket",
         "upstream",
     ),
-    *("tape", "connection", "line", "outgoing", "reach", "completion", "reading", "edge", "logs", "call", "wire"),
+    *("tape", "connection", "line", "outgoing", "reach", "completion", "reading", "edge", "logs", "call"),
+    *("abilities", "counting", "wire"),
     *("templates", "paths", "storage", "errors", "secret", "patience", "json", "ids", "units", "version"),
 )
 FAMILIES = ("surfaces", "middleware", "emulation", "backends", "logins", "storage", "wire")

@@ -11,6 +11,7 @@ from referencing.jsonschema import DRAFT202012
 from dragoman import ChatRequest, Gateway
 from tests.serving import QUESTION, client, gateway, post
 
+CALL = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
 ASKED = {
     **QUESTION,
     "model": "mock-gpt-model",
@@ -18,6 +19,7 @@ ASKED = {
         {"role": "developer", "content": "Be kind."},
         {"role": "user", "content": [{"type": "text", "text": "Hello"}, {"type": "later", "what": 1}]},
         {"role": "assistant", "content": None, "refusal": None, "tool_calls": None},
+        {"role": "assistant", "tool_calls": [CALL]},
         {"role": "tool", "content": "4", "tool_call_id": "call_1"},
     ],
     "temperature": 0,

@@ -195,7 +195,7 @@ async def test_a_whole_completion_passes_with_all_it_says():
         usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3, "completion_tokens_details": {}}
         return {"id": "x", "model": "other", "choices": choices, "usage": usage, "system_fingerprint": "fp"}
 
-    completion = await asked(function, n=2)
+    completion = await asked(function)
     assert [(c.message.content, c.finish_reason) for c in completion.choices] == [("one", "stop"), ("two", "length")]
     assert completion.choices[0].logprobs.content == []
     assert (completion.model, completion.system_fingerprint) == ("m", "fp")
@@ -213,7 +213,10 @@ async def test_any_text_is_an_answer(text):
     assert await said(lambda: text) == text
 
 
-@pytest.mark.parametrize("value", [None, 7, b"bytes", ["a"], object(), {"choices": []}, {"choices": 3}], ids=repr)
+ODD = [None, 7, b"bytes", ["a"], object(), {"choices": []}, {"choices": 3}]
+
+
+@pytest.mark.parametrize("value", ODD, ids=lambda value: type(value).__name__)
 async def test_what_is_no_answer_is_a_bad_response(value):
     status, _, error = await told(lambda: value)
     assert (status, error["code"]) == (502, "upstream_bad_response")

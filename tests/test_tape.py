@@ -111,12 +111,12 @@ async def test_what_was_recorded_is_played_as_it_was(tmp_path):
     assert await asked(Replay(files(tmp_path), paced=False)) == was == (200, "text/event-stream", WORDS, None)
 
 
-@pytest.mark.parametrize(("paced", "least", "most"), [(True, 0.12, 2), (False, 0, 0.11)])
-async def test_answers_come_at_the_pace_of_the_recording_or_at_once(tape, paced, least, most):
+@pytest.mark.parametrize(("paced", "pause", "least"), [(True, 0.06, 0.12), (False, 60, 0)])
+async def test_answers_come_at_the_pace_of_the_recording_or_at_once(tape, paced, pause, least):
     began = time.monotonic()
-    got = await asked(tape(({}, [[0.06, "a"], [0, "b"], [0.06, "c"]]), paced=paced))
+    got = await asked(tape(({}, [[pause, "a"], [0, "b"], [pause, "c"]]), paced=paced))
     assert got[2] == [b"a", b"b", b"c"]
-    assert least <= time.monotonic() - began < most
+    assert least <= time.monotonic() - began < 2
 
 
 async def test_a_call_is_not_held_up_by_being_recorded_and_connections_are_kept(tmp_path):

@@ -35,8 +35,6 @@ from tests.faults import (
 from tests.serving import QUESTION, gateway, http_backend, post
 from tests.upstream import LAST_CHUNK, Connection, Received, answer, chunked, json_answer, listening, sse
 
-SOON = {"timeout": {"connect": "100ms", "first": "10s"}}
-
 
 @pytest.fixture(autouse=True)
 def lookups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -120,14 +118,14 @@ def ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def unreachable(name: str, code: str, at: At, status: int = 502) -> Fault:
-    return Fault(name, code, at, status, specified=500, options=SOON)
+def unreachable(name: str, code: str, at: At, status: int = 502, **options: Any) -> Fault:
+    return Fault(name, code, at, status, specified=500, options=options)
 
 
 UNREACHABLE = [
     unreachable("unknown-host", "upstream_dns_error", nowhere),
     unreachable("refused", "upstream_connect_error", deaf),
-    unreachable("not-accepted", "upstream_connect_timeout", full, 504),
+    unreachable("not-accepted", "upstream_connect_timeout", full, 504, timeout={"connect": "100ms"}),
     unreachable("no-tls", "upstream_tls_error", insecure),
     unreachable("unknown-authority", "upstream_tls_error", certified("127.0.0.1")),
 ]

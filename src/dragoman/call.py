@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from dragoman.errors import UpstreamBadResponse
 from dragoman.wire.chat import ChatRequest
@@ -42,6 +42,14 @@ class Call:
         """The same call with other request fields. They are taken as they are, not validated again."""
         return replace(self, request=self.request.model_copy(update=changes))
 
+    def without(self, *fields: str) -> "Call":
+        """The same call as if the caller had not sent these request fields."""
+        return replace(self, request=self.request.without(*fields))
+
+    async def apart(self) -> "Call":
+        """The same call with an `open` of its own, so that what it opens can be closed before the rest is."""
+        return replace(self, open=await self.open.enter_async_context(AsyncExitStack()))
+
 
 @dataclass(slots=True)
 class Chunk:
@@ -73,10 +81,6 @@ class Chunk:
 
 Handler: TypeAlias = Callable[[Call], AsyncIterator[Chunk]]
 Middleware: TypeAlias = Callable[[Handler], Handler]
-
-
-Ability = Literal["stream"]
-"""What OpenAI can do that a backend may not."""
 
 
 def stack(handler: Handler, middleware: Iterable[Middleware]) -> Handler:

@@ -174,6 +174,17 @@ def usage_in(given: dict[str, Any] | None) -> dict[str, Any] | None:
     return {**given, "prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}
 
 
+def added(one: dict[str, Any] | None, other: dict[str, Any]) -> dict[str, Any]:
+    """Two usage objects as one."""
+    total = dict(one or {})
+    for name, value in other.items():
+        if isinstance(value, dict):
+            total[name] = added(total.get(name), value)
+        elif isinstance(value, int) and isinstance(total.get(name, 0), int):
+            total[name] = total.get(name, 0) + value
+    return total
+
+
 class _Completion:
     def __init__(self, id: str, created: int, model: str) -> None:
         self.id, self.created, self.model = id, created, model

@@ -11,6 +11,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from dragoman.abilities import Supplied
 from dragoman.backends import BackendOptions
 from dragoman.edge import Bounds
 from dragoman.errors import ConfigError, ErrorStyle
@@ -46,7 +47,7 @@ def _usable(url: str) -> str:
 RedisURL = Annotated[str, AfterValidator(_usable)]
 
 
-class ModelOptions(BaseModel):
+class ModelOptions(Supplied):
     """A public name that callers ask for."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)

@@ -8,6 +8,7 @@
     ├── UnknownModel · UnknownPath · MethodNotAllowed
     ├── TooSlow · TooLarge · HeadersTooLarge · Encoded · MalformedHTTP
     ├── GatewayError · NotReady · TooManyConnections
+    ├── EmulationFailed           what the backend lacks could not be made from what it said
     └── UpstreamFailure           the backend's doing; the message is fixed, the detail is for the log
         ├── Unreachable           (500, or 502/504 with `errors: openai`)
         │   └── UpstreamDNSError · UpstreamConnectError · UpstreamConnectTimeout · UpstreamTLSError
@@ -137,6 +138,13 @@ class MalformedHTTP(Failure):
 class GatewayError(Failure):
     fixed_code = "gateway_error"
     fixed_message = "The gateway failed while answering. The request id finds the reason in its log."
+
+
+class EmulationFailed(Failure):
+    """What the backend lacks could not be made from what it said, however often it was asked."""
+
+    status, fixed_code = 502, "emulation_failed"
+    fixed_message = "The backend's answers could not be made into what was asked for."
 
 
 class NotReady(Failure):

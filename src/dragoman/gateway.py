@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from dragoman.call import Call, Chunk, Handler, Middleware, Telling, stack
-from dragoman.config import Config
+from dragoman.config import Config, ModelOptions
 from dragoman.emulation import completed
 from dragoman.errors import ConfigError, Failure, UnknownModel
 from dragoman.ground import Ground
@@ -34,12 +34,20 @@ async def opened(
                 handler = await opening.enter_async_context(backend.opened(ground))
             except ConfigError as error:
                 raise ConfigError(f"backends.{name}: {error}") from error
-            backends[name] = stack(completed(handler, backend), [_signed(name)])
+            backends[name] = handler
         road = [*(hooked(hook) for hook in config.hooks), *around]
-        models = {
-            name: stack(_renamed(backends[model.backend], model.model), road) for name, model in config.models.items()
-        }
+        models = {name: stack(_model(model, config, backends), road) for name, model in config.models.items()}
         yield _by_model(models)
+
+
+def _model(model: ModelOptions, config: Config, backends: Mapping[str, Handler]) -> Handler:
+    """A model's backend with what it lacks, under the backend's own name of the model. Raises ConfigError."""
+    name = model.backend
+    try:
+        whole = completed(backends[name], config.backends[name], model, name)
+    except ConfigError as error:
+        raise ConfigError(f"backends.{name}: {error}") from error
+    return _renamed(stack(whole, [_signed(name)]), model.model)
 
 
 def _by_model(models: Mapping[str, Handler]) -> Handler:

@@ -4,7 +4,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from dragoman.call import Ability, Handler
+from dragoman.abilities import Ability, Supplied
+from dragoman.call import Handler
 from dragoman.storage import Memory
 from dragoman.storage.memory import InProcess
 from dragoman.tape import Tape
@@ -33,6 +34,15 @@ class Backend(Protocol):
     @property
     def pace(self) -> float | None:
         """How many pieces a second its streams show at most; None for as fast as they come."""
+        ...
+
+    @property
+    def limit(self) -> float:
+        """How many seconds a call may take in all."""
+        ...
+
+    def under(self, model: Supplied) -> Supplied:
+        """How what it lacks is supplied, with what a model says over it."""
         ...
 
     def opened(self, ground: Ground) -> AbstractAsyncContextManager[Handler]:

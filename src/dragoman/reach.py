@@ -136,3 +136,8 @@ class Reach(BaseModel):
     """Calls that may be open at once; one more is answered 503."""
     max_answer: Bytes = 10 * 1024 * 1024
     """The largest whole answer, decompressed."""
+
+    @property
+    def limit(self) -> float:
+        """How many seconds a call may take in all."""
+        return self.timeout.total

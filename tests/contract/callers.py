@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import ssl
 from collections.abc import Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,9 +10,7 @@ from typing import Any
 import openai
 
 from tests.contract.kinds import HELLO
-
-TRUSTED = ssl.create_default_context()
-"""Made once, because making it takes longer than a call."""
+from tests.serving import TRUSTED
 
 
 @dataclass

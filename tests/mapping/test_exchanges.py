@@ -591,7 +591,8 @@ GIVEN = {"temperature": 1, "max_completion_tokens": 5, "stop": ["x"], "top_k": 3
 @CALLERS
 async def test_parameters_without_a_use_are_named(stream: bool):
     received, heard = await asked(stream, request={"q": "{{ prompt }}", "n": "{{ max_tokens }}"}, more=GIVEN)
-    assert heard.ignored == "seed,stop,temperature"
+    assert heard.ignored == "seed,temperature"
+    assert heard.headers["x-dragoman-emulated"].split(",") == [*(["stop", "stream"] if stream else ["stop"]), "usage"]
     assert received.json == {"q": "Hello", "n": 5}
 
 

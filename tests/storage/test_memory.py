@@ -66,12 +66,12 @@ async def test_of_a_hundred_who_take_at_once_one_wins(memory):
 
 
 async def test_a_value_lives_for_its_time(memory):
-    await memory.put("short", b"v", 0.05)
+    await memory.put("short", b"v", 0.2)
     await memory.put("shorter", b"v", 0.00001)
-    await memory.put("renewed", b"v", 0.05)
+    await memory.put("renewed", b"v", 0.2)
     await memory.put("renewed", b"w", float("inf"))
     assert await memory.get("short") == b"v"
-    await asyncio.sleep(0.08)
+    await asyncio.sleep(0.25)
     assert [await memory.get("short"), await memory.take("shorter"), await memory.get("renewed")] == [None, None, b"w"]
 
 

@@ -16,12 +16,14 @@ from typing import Any, Literal
 
 import orjson
 import uvicorn
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
-from dragoman.call import Ability, Handler
+from dragoman.abilities import Ability, Supplied
+from dragoman.call import Handler
 from dragoman.ground import Ground
 from dragoman.mapping.exchange import opened
 from dragoman.mapping.mapped import Mapped
+from dragoman.reach import Reach
 
 PATH = "/demo/chatting"
 LONGEST = 64 * 1024
@@ -171,7 +173,7 @@ class _Server(uvicorn.Server):
         pass
 
 
-class Demo(BaseModel):
+class Demo(Supplied):
     """`kind: demo`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -180,11 +182,15 @@ class Demo(BaseModel):
 
     @property
     def native(self) -> frozenset[Ability]:
-        return frozenset({"stream"})
+        return frozenset({"stream", "usage", "system", "developer", "history"})
 
     @property
     def pace(self) -> float | None:
         return None
+
+    @property
+    def limit(self) -> float:
+        return Reach().limit
 
     @asynccontextmanager
     async def opened(self, ground: Ground) -> AsyncIterator[Handler]:

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from dragoman.call import Ability, Call, Chunk, Handler
+from dragoman.abilities import ABILITIES, Ability, Supplied
+from dragoman.call import Call, Chunk, Handler
 from dragoman.errors import (
     UpstreamBadContentType,
     UpstreamBadEncoding,
@@ -22,7 +23,7 @@ from dragoman.reach import HTTPURL, HeaderText, Reach
 from dragoman.upstream import Answer, Explained, Upstream
 
 
-class OpenAI(Reach):
+class OpenAI(Reach, Supplied):
     """`kind: openai`."""
 
     kind: Literal["openai"]
@@ -39,7 +40,7 @@ class OpenAI(Reach):
 
     @property
     def native(self) -> frozenset[Ability]:
-        return frozenset({"stream"})
+        return frozenset(ABILITIES)
 
     @property
     def pace(self) -> float | None:

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ImportString
 
-from dragoman.call import Ability, Call, Chunk, Handler
+from dragoman.abilities import Ability, Supplied
+from dragoman.call import Call, Chunk, Handler
 from dragoman.errors import (
     Failure,
     UpstreamBadResponse,
@@ -62,7 +63,11 @@ class Pacing(BaseModel):
     """A typing effect: at most so many pieces a second, such as `40/s`."""
 
 
-class Python(BaseModel):
+GIVEN: frozenset[Ability] = frozenset({"system", "developer", "history", "images", "audio", "files"})
+"""What a function is given with the messages; what it makes of them is its own affair."""
+
+
+class Python(Supplied):
     """`kind: python`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -81,11 +86,15 @@ class Python(BaseModel):
     @property
     def native(self) -> frozenset[Ability]:
         yields = inspect.isasyncgenfunction(self.target) or inspect.isgeneratorfunction(self.target)
-        return frozenset({"stream"}) if yields else frozenset()
+        return GIVEN | {"stream"} if yields else GIVEN
 
     @property
     def pace(self) -> float | None:
         return self.stream.pace
+
+    @property
+    def limit(self) -> float:
+        return self.timeout.total
 
     @asynccontextmanager
     async def opened(self, ground: Ground) -> AsyncIterator[Handler]:

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from dragoman.call import Ability, Handler
+from dragoman.abilities import Ability, Supplied
+from dragoman.call import Handler
 from dragoman.errors import ConfigError
 from dragoman.ground import Backend, Ground
 from dragoman.reach import Reach
@@ -36,6 +37,16 @@ class Replayed(BaseModel):
     def pace(self) -> float | None:
         pace: float | None = self.backend.pace
         return pace
+
+    @property
+    def limit(self) -> float:
+        limit: float = self.backend.limit
+        return limit
+
+    def under(self, model: Supplied) -> Supplied:
+        """How what the other lacks is supplied."""
+        under: Supplied = self.backend.under(model)
+        return under
 
     def opened(self, ground: Ground) -> AbstractAsyncContextManager[Handler]:
         """The other's handler, with the recordings in place of the network. Raises ConfigError."""

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dragoman.abilities import Supplied
 from dragoman.config import Config
 from dragoman.ground import Backend
 
@@ -31,6 +32,8 @@ def show_models(config: Config) -> None:
         cells = (name, model.backend, backend.kind, _origin(backend), _streams(backend))
         table.add_row(*(Text(cell) for cell in cells))
     out.print(table)
+    for name, model in config.models.items():
+        out.print(Text(f"{name}: {_supplied(model, config.backends[model.backend])}"))
 
 
 def _origin(backend: Backend) -> str:
@@ -38,6 +41,16 @@ def _origin(backend: Backend) -> str:
     if target is not None:
         return f"{getattr(target, '__module__', '?')}:{getattr(target, '__qualname__', target)}"
     return str(getattr(backend, "url", None) or getattr(backend, "files", "this process, /demo/chatting"))
+
+
+def _supplied(model: Supplied, backend: Backend) -> str:
+    """What is done about what a backend lacks."""
+    treatments = backend.under(model).treatments(backend.native)
+    done = {"emulates": "emulate", "refuses": "reject", "ignores": "ignore"}
+    told = {verb: [name for name in treatments if treatments[name] == how] for verb, how in done.items()}
+    return (
+        "; ".join(f"{verb} {', '.join(names)}" for verb, names in told.items() if names) or "all is the backend's own"
+    )
 
 
 def _streams(backend: Backend) -> str:

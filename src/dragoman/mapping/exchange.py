@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import lru_cache
 from typing import Any
 
+from dragoman.abilities import PARAMETERS
 from dragoman.call import Call, Chunk, Handler, Telling
 from dragoman.errors import UpstreamBadContentType, UpstreamBadEncoding, UpstreamBadResponse
 from dragoman.ground import Ground
@@ -15,7 +16,7 @@ from dragoman.mapping.framing import END, NDJSON, SSE, JSONArray, NamedSSE
 from dragoman.mapping.jobs import Jobs
 from dragoman.mapping.mapped import Mapped
 from dragoman.mapping.readings import Reading, Said
-from dragoman.mapping.requests import Asking, Sender, merged
+from dragoman.mapping.requests import Sender
 from dragoman.mapping.sessions import Heard, Sessions
 from dragoman.mapping.sockets import Sockets
 from dragoman.mapping.variables import MEANT, variables
@@ -32,8 +33,10 @@ ACCEPT = {
     "json": "application/json",
 }
 FRAMINGS: dict[str, Any] = {"sse": SSE, "ndjson": NDJSON, "json-array": JSONArray}
-NEVER_IGNORED = frozenset({"model", "messages", "stream", "stream_options"})
-"""Parameters that every backend has use for."""
+NEVER_IGNORED = frozenset({"model", "messages", "stream_options"}).union(
+    *(fields for ability, fields in PARAMETERS.items() if ability not in ("tools", "functions"))
+)
+"""Parameters that every backend has use for, or that are seen to before it is asked."""
 
 
 @asynccontextmanager
@@ -59,8 +62,8 @@ class _Exchange(ABC):
         self._options, self._stream = options, options.stream
         self._base = origin_of(options.url)
         self._event_reading = Reading(options.stream, options.response, options.forgotten)
-        self._sender = Sender(_asked(options), self._base)
-        self._stream_sender = Sender(_asked_streaming(options), self._base)
+        self._sender = Sender(options.asked, self._base)
+        self._stream_sender = Sender(options.asked_streaming, self._base)
         self._names = self._used = self._sender.names | self._stream_sender.names
         self._ignored = lru_cache(maxsize=1024)(self._unused)
 
@@ -252,28 +255,3 @@ def _check_type(kind: str, expected: str) -> None:
         raise UpstreamBadContentType(
             detail=f"{kind} came where {ACCEPT[expected]} was expected; if the type is wrong, set `assume_content_type`"
         )
-
-
-def _asked(options: Mapped) -> Asking:
-    """What is sent for a whole answer."""
-    return Asking.model_construct(
-        url=options.url,
-        method=options.method,
-        headers={name: value for name, value in options.headers.items() if "{" in value},
-        query=options.query,
-        request=options.request,
-        request_format=options.request_format,
-    )
-
-
-def _asked_streaming(options: Mapped) -> Asking:
-    """What is sent for a stream."""
-    base, over = _asked(options), options.stream
-    changed = {
-        "url": over.url or base.url,
-        "method": over.method or base.method,
-        "headers": {**base.headers, **over.headers},
-        "query": {**base.query, **over.query},
-        "request": merged(base.request, over.request),
-    }
-    return base.model_copy(update=changed)

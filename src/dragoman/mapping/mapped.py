@@ -4,18 +4,38 @@ from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from dragoman.call import Ability
+from dragoman.abilities import Ability, Supplied
 from dragoman.logins import LoginOptions
 from dragoman.mapping.answers import Response, Stream
 from dragoman.mapping.jobs import Poll
-from dragoman.mapping.requests import Headers, Parts, URLTemplate, is_expression
+from dragoman.mapping.requests import Asking, Headers, Parts, Sender, URLTemplate, is_expression, merged
 from dragoman.mapping.sessions import SessionOptions
 from dragoman.mapping.variables import NAMES
 from dragoman.reach import Reach, origin_of
 from dragoman.templates import checked
 
+NATIVE: dict[Ability, frozenset[str]] = {
+    "stop": frozenset({"stop", "stops"}),
+    "max_tokens": frozenset({"max_tokens", "max_completion_tokens"}),
+    "functions": frozenset({"functions"}),
+    "json_object": frozenset({"response_format"}),
+    "json_schema": frozenset({"response_format", "schema"}),
+    "system": frozenset({"system", "messages", "dialog", "prompt"}),
+    "history": frozenset({"messages", "dialog", "prompt", "turns", "new_turns"}),
+    "images": frozenset({"images", "messages", "dialog"}),
+    "audio": frozenset({"messages"}),
+    "files": frozenset({"messages"}),
+    "logprobs": frozenset({"logprobs", "top_logprobs"}),
+    "audio_output": frozenset({"audio", "modalities"}),
+    "prediction": frozenset({"prediction"}),
+    "web_search": frozenset({"web_search_options"}),
+}
+"""The variables by one of which a request tells the backend of it."""
+REMEMBERED: frozenset[Ability] = frozenset({"history", "system"})
+"""What a conversation at the backend tells by itself."""
 
-class Mapped(Reach, Parts):
+
+class Mapped(Reach, Parts, Supplied):
     """A chat API behind a URL, described."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -103,8 +123,48 @@ class Mapped(Reach, Parts):
         return self.session.forgotten if self.session else None
 
     @property
+    def asked(self) -> Asking:
+        """What is sent for a whole answer."""
+        return Asking.model_construct(
+            url=self.url,
+            method=self.method,
+            headers={name: value for name, value in self.headers.items() if "{" in value},
+            query=self.query,
+            request=self.request,
+            request_format=self.request_format,
+        )
+
+    @property
+    def asked_streaming(self) -> Asking:
+        """What is sent for a stream."""
+        base, over = self.asked, self.stream
+        changed = {
+            "url": over.url or base.url,
+            "method": over.method or base.method,
+            "headers": {**base.headers, **over.headers},
+            "query": {**base.query, **over.query},
+            "request": merged(base.request, over.request),
+        }
+        return base.model_copy(update=changed)
+
+    @property
     def native(self) -> frozenset[Ability]:
-        return frozenset({"stream"}) if self.stream.framing else frozenset()
+        """What the mapping has a place for."""
+        base = origin_of(self.url)
+        create = self.session and self.session.create
+        asked = (self.asked, self.asked_streaming, *([create] if create else []))
+        names = frozenset[str]().union(*(Sender(each, base).names for each in asked))
+        native = {ability for ability, by in NATIVE.items() if names & by}
+        if not names & {"messages"}:
+            native.add("developer")
+        read = [self.stream, *([self.response] if self.response else [])]
+        told: dict[Ability, bool] = {
+            "stream": self.stream.framing is not None,
+            "usage": any(each.usage for each in read),
+            "tools": any(each.tool_calls for each in read),
+        }
+        remembered = REMEMBERED if self.session and "last_user" in names else frozenset()
+        return remembered.union(native, (ability for ability, there in told.items() if there))
 
     @property
     def pace(self) -> float | None:

@@ -105,6 +105,9 @@ class RefusalPart(TypedDict):
     refusal: str
 
 
+PartType = Literal["image_url", "input_audio", "file"]
+"""The content parts that are more than text."""
+
 Part = Annotated[
     Annotated[TextPart, Tag("~text")]
     | Annotated[ImagePart, Tag("~image_url")]
@@ -469,6 +472,12 @@ class ChatRequest(BaseModel):
     def wants_usage(self) -> bool:
         """Whether a stream is to end with a usage chunk."""
         return bool(self.stream_options and self.stream_options.get("include_usage"))
+
+    def without(self, *fields: str) -> "ChatRequest":
+        """The same request as if the caller had not sent these fields."""
+        changed = self.model_copy(update=dict.fromkeys(fields))
+        changed.__pydantic_fields_set__.difference_update(fields)
+        return changed
 
     def given(self) -> dict[str, Any]:
         """The fields that the caller sent, unknown ones too, as JSON to send on."""

@@ -1,0 +1,189 @@
+"""What OpenAI's API can do that a backend may not, and what a configuration says is done about it."""
+
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from dragoman.counting import TokenOptions
+from dragoman.templates import speaking_of
+from dragoman.wire.chat import ChatRequest, PartType
+
+Ability = Literal[
+    "stream",
+    "n",
+    "stop",
+    "max_tokens",
+    "usage",
+    "tools",
+    "functions",
+    "json_object",
+    "json_schema",
+    "system",
+    "developer",
+    "history",
+    "images",
+    "audio",
+    "files",
+    "logprobs",
+    "audio_output",
+    "prediction",
+    "web_search",
+    "reasoning",
+]
+"""What OpenAI can do that a backend may not."""
+
+ABILITIES: tuple[Ability, ...] = get_args(Ability)
+
+Treatment = Literal["native", "emulate", "reject", "ignore"]
+
+CANNOT_BE_MADE: frozenset[Ability] = frozenset(
+    {"images", "audio", "files", "logprobs", "audio_output", "prediction", "web_search"}
+)
+"""What a backend has or has not."""
+
+UNSAID: dict[Ability, Treatment] = {
+    **dict.fromkeys(ABILITIES, "emulate"),
+    **dict.fromkeys(CANNOT_BE_MADE, "reject"),
+    "history": "ignore",
+}
+"""What is done about an ability that a backend lacks, unless its configuration says otherwise."""
+
+PARAMETERS: dict[Ability, tuple[str, ...]] = {
+    "stream": ("stream",),
+    "n": ("n",),
+    "stop": ("stop",),
+    "max_tokens": ("max_tokens", "max_completion_tokens"),
+    "tools": ("tools", "tool_choice", "parallel_tool_calls"),
+    "functions": ("functions", "function_call"),
+    "json_object": ("response_format",),
+    "json_schema": ("response_format",),
+    "logprobs": ("logprobs", "top_logprobs"),
+    "audio_output": ("audio", "modalities"),
+    "prediction": ("prediction",),
+    "web_search": ("web_search_options",),
+}
+"""The request's fields that ask for it; what is not here shows in the messages."""
+
+PARTS: dict[Ability, PartType] = {"images": "image_url", "audio": "input_audio", "files": "file"}
+"""The content parts that ask for it."""
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+Attempts = Annotated[int, Field(ge=1, le=5)]
+
+
+class Tools(_Options):
+    """How tool calls are made from text."""
+
+    prompt: Annotated[str, speaking_of(frozenset({"tools", "choice", "parallel", "named"}))] | None = None
+    """What the model is told, as a template: `tools` (each with `name`, `description`, `schema`, `kind`), `choice`
+    (`auto` or `required`), `named` (the one tool that must be called) and `parallel` (whether it may make several)."""
+    attempts: Attempts = 2
+    """How often it is asked in all before a call that cannot be read, or is not valid, is an error."""
+
+
+class JSON(_Options):
+    """How structured output is made from text."""
+
+    prompt: Annotated[str, speaking_of(frozenset({"schema", "name", "description"}))] | None = None
+    """What the model is told, as a template: `schema` (undefined for `json_object`), its `name` and `description`."""
+    attempts: Attempts = 2
+    """How often it is asked in all before an answer that is not valid is an error."""
+
+
+class Choices(_Options):
+    """How several choices are made from one each."""
+
+    limit: Annotated[int, Field(ge=1, le=128)] = 8
+    """The largest `n`; each choice is a call of its own to the backend."""
+
+
+class Emulation(_Options):
+    """How what a backend lacks is made from what it has."""
+
+    tools: Tools = Tools()
+    json_: Annotated[JSON, Field(alias="json")] = JSON()
+    n: Choices = Choices()
+
+
+class Supplied(BaseModel):
+    """What a backend, or one of its models, lacks, and how that is supplied."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    abilities: dict[Ability, Treatment] = {}
+    """What is done about each: `native` (the backend does it), `emulate`, `reject` (422) or `ignore` (left out, and
+    named in `x-dragoman-ignored`). What the mapping has a place for is native, the rest has sane defaults."""
+    emulation: Emulation = Emulation()
+    """How it is emulated."""
+    reasoning: Literal["think-tags"] | None = None
+    """`think-tags`: what stands between `<think>` and `</think>` is reasoning, not text."""
+    tokens: TokenOptions = "estimate"
+    """How tokens are counted that the backend does not count."""
+
+    @model_validator(mode="after")
+    def _can_be_supplied(self) -> Self:
+        for ability, treatment in self.abilities.items():
+            if treatment == "emulate" and ability in CANNOT_BE_MADE:
+                raise ValueError(
+                    f"`{ability}: emulate` is not possible, since it cannot be made from text; "
+                    "there are native, reject and ignore"
+                )
+        return self
+
+    def under(self, model: "Supplied") -> "Supplied":
+        """The same with what a model says over it."""
+        given = {name: getattr(model, name) for name in Supplied.model_fields if name in model.model_fields_set}
+        own = {name: getattr(self, name) for name in Supplied.model_fields}
+        return Supplied.model_construct(**{**own, **given, "abilities": {**self.abilities, **model.abilities}})
+
+    def treatments(self, native: Iterable[Ability]) -> dict[Ability, Treatment]:
+        """What is done about each ability by a backend that has the `native` ones."""
+        thoughts: Treatment = "emulate" if self.reasoning else "native"
+        return {**UNSAID, **dict.fromkeys(native, "native"), "reasoning": thoughts, **self.abilities}
+
+
+def _said_by_tools(request: ChatRequest) -> bool:
+    return any(message["role"] == "tool" or message.get("tool_calls") for message in request.messages)
+
+
+def _format(request: ChatRequest) -> Any:
+    return request.response_format and request.response_format["type"]
+
+
+def _has(part: PartType) -> Callable[[ChatRequest], bool]:
+    return lambda request: any(
+        isinstance(content := message.get("content"), list) and any(each["type"] == part for each in content)
+        for message in request.messages
+    )
+
+
+def _speaks(*roles: str) -> Callable[[ChatRequest], bool]:
+    return lambda request: any(message["role"] in roles for message in request.messages)
+
+
+ASKED: dict[Ability, Callable[[ChatRequest], Any]] = {
+    "stream": lambda request: request.stream,
+    "n": lambda request: request.n and request.n > 1,
+    "stop": lambda request: request.stop,
+    "max_tokens": lambda request: request.limit,
+    "usage": lambda request: not request.stream or request.wants_usage,
+    "tools": lambda request: request.tools or _said_by_tools(request),
+    "functions": lambda request: request.functions or _speaks("function")(request),
+    "json_object": lambda request: _format(request) == "json_object",
+    "json_schema": lambda request: _format(request) == "json_schema",
+    "system": _speaks("system", "developer"),
+    "developer": _speaks("developer"),
+    "history": lambda request: len(request.messages) > 1 and _speaks("assistant", "tool", "function")(request),
+    **{ability: _has(part) for ability, part in PARTS.items()},
+    "logprobs": lambda request: request.logprobs,
+    "audio_output": lambda request: request.audio or "audio" in (request.modalities or ()),
+    "prediction": lambda request: request.prediction,
+    "web_search": lambda request: request.web_search_options is not None,
+    "reasoning": lambda request: True,
+}
+"""Whether a request asks for an ability."""

@@ -1,0 +1,61 @@
+"""Calls as steps of a plan: a line `Action: name`, and a line `Action Input: …`."""
+
+import regex
+
+from dragoman.calling import blocks, objects, pythonic
+from dragoman.calling.marks import FENCE
+from dragoman.calling.script import NoCall, Reading
+from dragoman.calling.talk import Talk
+
+HEAD = regex.compile(r"\*{0,2}+Action\*{0,2}+[ \t]{0,9}+:\*{0,2}+\s{0,9}+", regex.IGNORECASE)
+_NAME = regex.compile(r"[`\"'*]{0,3}+(?P<name>[\w.\-]{1,160}+)[`\"'*]{0,3}+[ \t]{0,9}+")
+_INPUT = regex.compile(
+    r"\s{0,99}+\*{0,2}+(?:Action[ _]?)?(?:Input|Args|Arguments|Parameters)\*{0,2}+[ \t]{0,9}+:\*{0,2}+[ \t]{0,9}+\n?",
+    regex.IGNORECASE,
+)
+_NEXT = regex.compile(r"\s{0,99}+\*{0,2}+(?:Observation|$)")
+_END = regex.compile(r"\n\s{0,9}+\*{0,2}+(?:Observation|Thought|Action|Final Answer)\*{0,2}+[ \t]{0,9}+:")
+_LINE = regex.compile(r"\n")
+_PYTHON = regex.compile(r"[\w.\-]{1,160}+\s{0,9}+\(")
+
+
+def step(talk: Talk) -> Reading[None]:
+    """Reads the step at hand. Raises NoCall if it calls no tool that is known."""
+    script = talk.script
+    if not (yield from script.passed(HEAD)):
+        raise NoCall
+    sign = yield from script.peek()
+    if (sign and sign in "{[<") or (yield from script.match(FENCE)):
+        yield from blocks.call(talk)
+    elif (yield from script.match(_PYTHON)):
+        yield from pythonic.calls(talk)
+    else:
+        yield from _named(talk)
+
+
+def _named(talk: Talk) -> Reading[None]:
+    script = talk.script
+    name = yield from script.passed(_NAME)
+    known = talk.tools.known(name["name"]) if name else None
+    if known is None:
+        raise NoCall
+    if (yield from script.passed(_INPUT)):
+        yield from _given(talk, known)
+    elif (yield from script.match(_NEXT)):
+        talk.call(known, talk.tools.arguments(known, {}))
+    else:
+        raise NoCall
+
+
+def _given(talk: Talk, known: str) -> Reading[None]:
+    script, custom, parts = talk.script, talk.tools.custom(known), list[str]()
+    if (yield from script.passed(FENCE)):
+        talk.fenced = True
+    sign = yield from script.peek()
+    if not custom and (yield from script.blanks()) == "{":
+        yield from objects.given(talk, known)
+        return
+    talk.called(known)
+    yield from script.until(_END if custom or not sign.strip() else _LINE, parts.append)
+    talk.report.argued(talk.tools.texted(known, "input", "".join(parts).strip()))
+    talk.report.ended()

@@ -1,0 +1,73 @@
+"""Tokens, counted: estimated, or by a model's own vocabulary."""
+
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from dragoman.counting.estimate import Estimate
+from dragoman.errors import ConfigError
+
+
+class Counter(Protocol):
+    """Counts tokens."""
+
+    def count(self, text: str) -> int:
+        """How many tokens a text has."""
+        ...
+
+    def fitting(self, text: str, limit: int) -> int:
+        """The length in characters of the longest beginning of a text that has at most so many tokens."""
+        ...
+
+
+class Tiktoken(BaseModel):
+    """By a vocabulary of OpenAI's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    tiktoken: str
+    """The encoding's name, such as `o200k_base`."""
+    vocabulary: Path | None = None
+    """Its file; without it, tiktoken's own cache is looked into. Nothing is ever fetched."""
+
+
+class Tokenizer(BaseModel):
+    """By a Hugging Face tokenizer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    tokenizer: Path
+    """Its `tokenizer.json`."""
+
+
+def _of_one_kind(value: Any) -> Any:
+    if isinstance(value, dict) and len(value.keys() & {"tiktoken", "tokenizer"}) != 1:
+        raise ValueError("is `estimate`, `{tiktoken: NAME}` or `{tokenizer: FILE}`")
+    return value
+
+
+TokenOptions = Annotated[Literal["estimate"] | Tiktoken | Tokenizer, BeforeValidator(_of_one_kind)]
+"""How tokens are counted."""
+
+
+@lru_cache(maxsize=64)
+def opened(options: TokenOptions) -> Counter:
+    """What counts. Raises ConfigError if it is not installed, or its vocabulary is not there."""
+    if isinstance(options, Tiktoken):
+        return _exact("Tiktoken", options.tiktoken, options.vocabulary)
+    if isinstance(options, Tokenizer):
+        return _exact("Tokenizer", options.tokenizer)
+    return Estimate()
+
+
+def _exact(kind: str, *given: Any) -> Counter:
+    # optional, and slow to import: only who wants them shall wait
+    try:
+        module = import_module("dragoman.counting.exact")
+    except ImportError:
+        raise ConfigError("tokens: this needs an extra; install it with `pip install 'dragoman[tokens]'`") from None
+    counter: Counter = getattr(module, kind)(*given)
+    return counter

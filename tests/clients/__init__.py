@@ -1,0 +1,1 @@
+"""Real clients, and agents made with them, on a chat API that gives only text."""

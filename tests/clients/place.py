@@ -1,0 +1,67 @@
+"""A gateway before a model that gives only text, as clients meet it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clients.model import answering, text_of
+from tests.serving import gateway
+from tests.upstream import Upstream, listening
+
+CLIENTS = Path(".venv/clients/bin/python").absolute()
+PROGRAMS = Path(__file__).parent / "programs"
+
+needs_clients = pytest.mark.skipif(not CLIENTS.exists(), reason="`scripts/environment clients` was not run")
+
+SHAPES = {"prompt": {"prompt": "{{ prompt }}"}, "messages": {"messages": "{{ messages }}"}}
+MANNERS = ("chatty", "forgetful", "careless")
+MODELS = (*SHAPES, *MANNERS)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where clients find it, and what the model was asked."""
+
+    url: str
+    upstream: Upstream
+
+    @property
+    def prompts(self) -> list[str]:
+        """What the model has read."""
+        return [text_of(received.json) for received in self.upstream.requests]
+
+    async def ran(self, program: str) -> dict[str, Any]:
+        """What each of a program's checks found, by its name."""
+        command = (CLIENTS, PROGRAMS / f"{program}.py", f"{self.url}/v1")
+        pipe = asyncio.subprocess.PIPE
+        running = await asyncio.create_subprocess_exec(*command, stdout=pipe)
+        told, _ = await running.communicate()
+        assert running.returncode == 0
+        return dict(json.loads(told))
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[Place]:
+    """One model of the gateway for each shape of request, and for each manner of the model's."""
+    async with listening(answering) as upstream:
+        plain = {shape: _backend(upstream.url, request, "plain") for shape, request in SHAPES.items()}
+        odd = {manner: _backend(upstream.url, SHAPES["prompt"], manner) for manner in MANNERS}
+        config = {"backends": {**plain, **odd}, "models": {name: name for name in MODELS}}
+        async with gateway(config) as url:
+            yield Place(url, upstream)
+
+
+def _backend(url: str, request: dict[str, Any], manner: str) -> dict[str, Any]:
+    return {
+        "kind": "http",
+        "url": url,
+        "request": {**request, "manner": manner},
+        "response": {"text": "reply"},
+        "stream": {"framing": "sse", "text": "reply", "request": {"stream": True}},
+    }

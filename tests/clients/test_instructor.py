@@ -1,0 +1,41 @@
+"""Instructor on a chat API that gives only text."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.clients.place import MODELS, Place, needs_clients
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), needs_clients]
+
+ADA, ALAN = {"name": "Ada", "age": 36}, {"name": "Alan", "age": 41}
+MODES = ("TOOLS", "JSON", "JSON_SCHEMA")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def found(shared: Place) -> AsyncIterator[dict[str, Any]]:
+    """What the program has found."""
+    yield await shared.ran("with_instructor")
+
+
+async def test_output_is_typed_in_every_mode(found: dict[str, Any]):
+    told = found["whole"]
+    assert told == dict.fromkeys(told, ADA)
+    assert {f"{model} {mode}" for model in MODELS for mode in ("TOOLS", "JSON_SCHEMA")} < told.keys()
+    assert {"chatty JSON", "chatty MD_JSON"} < told.keys()
+
+
+async def test_several_objects_come_one_after_the_other(found: dict[str, Any]):
+    assert found["several"] == {mode: [ADA, ALAN] for mode in MODES}
+
+
+async def test_an_object_grows(found: dict[str, Any]):
+    for mode in MODES:
+        assert found["partial"][mode]["last"] == ADA
+        assert found["partial"][mode]["seen"] > 2
+
+
+async def test_a_list_streams(found: dict[str, Any]):
+    assert found["of_lists"] == [ADA, ALAN]
