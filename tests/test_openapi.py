@@ -31,6 +31,14 @@ ASKED = {
 }
 
 
+
+def served():
+    """A server whose backend takes whatever it is asked."""
+    able = dict.fromkeys(("tools", "json_schema", "stop"), "native")
+    backend = {"kind": "python", "target": lambda: "Hi there", "abilities": able}
+    return gateway(Gateway({"backends": {"b": backend}, "models": {"mock-gpt-model": "b"}}))
+
+
 @pytest.fixture(scope="module")
 def document():
     return Gateway().app.openapi()
@@ -122,14 +130,14 @@ def test_every_refusal_is_described_as_our_envelope(document):
     ],
 )
 async def test_the_server_takes_what_is_described_and_nothing_else(valid, change, fine):
-    async with gateway(Gateway()) as url:
+    async with served() as url:
         status, _, _ = await post(url, {**ASKED, **change})
     assert valid("ChatRequest", {**ASKED, **change}) is fine
     assert (status == 200) is fine
 
 
 async def test_the_server_answers_what_is_described(valid):
-    async with gateway(Gateway()) as url:
+    async with served() as url:
         _, _, whole = await post(url, ASKED)
         _, _, refused = await post(url, {"model": "mock-gpt-model"})
         options = {"stream": True, "stream_options": {"include_usage": True}}
@@ -152,7 +160,7 @@ async def test_the_server_answers_what_is_described(valid):
     ],
 )
 async def test_the_pages_about_it_answer(path, type, mention):
-    async with gateway(Gateway()) as url, aiohttp.ClientSession() as session, session.get(url + path) as got:
+    async with served() as url, aiohttp.ClientSession() as session, session.get(url + path) as got:
         assert got.status == 200
         assert got.content_type == type
         assert mention in await got.text()

@@ -138,6 +138,8 @@ class _Completing:
         if refused := [ability for ability in ORDER if treated.get(ability) == "reject"]:
             return _refusing(refused[0], self._name)
         layers = [self._layer(ability, treated[ability]) for ability in ORDER if ability in treated]
+        if "stop" in treated and treated.keys() & REWRITES:
+            layers.append(ignored("stop"))  # a backend that knows stop words would find them in the notation
         emulated = ",".join(sorted(ability for ability in treated if treated[ability] == "emulate"))
         left_out = [ability for ability in ABILITIES if treated.get(ability) == "ignore" and ability not in UNTOLD]
         return _telling(stack(self._handler, layers), emulated, left_out)

@@ -27,7 +27,7 @@ class Mender(Texts):
     What is nested more than MAX_DEPTH levels deep ends the value there.
 
     `done`: the value is complete, and `rest` is what was fed after it. After `end`, `cut` says that it was not
-    complete, and `cut_in_text` that it ended within a text, number, literal or key, which may be only half of it.
+    complete, and `cut_in_text` that it ended within a text or a key, which may be only half of it.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,8 @@ class Mender(Texts):
             if finish := _ENDINGS.get(state):
                 finish(self)
             self.cut = not self.done
-            self.cut_in_text = self.cut and state in _CUT_IN_TEXT
+            half = state in _CUT_IN_TEXT or (state is Mender._words and "".join(self._said).endswith('"'))
+            self.cut_in_text = self.cut and half
             while self._open:
                 self._shut()
             self._go(Mender._over)
@@ -294,7 +295,7 @@ _VALUE = {
 _ITEM = {**_VALUE, **dict.fromkeys(",;", Mender._skip), **_CLOSING}
 _AFTER = {**dict.fromkeys(",;", Mender._comma), **dict.fromkeys(":=+", Mender._skip), **_CLOSING}
 
-_CUT_IN_TEXT = {Mender._within, Mender._first_word, Mender._name, Mender._words}
+_CUT_IN_TEXT = {Mender._within, Mender._name}
 _ENDINGS: dict[State, Callable[[Mender], object]] = {
     Mender._within: Mender._cut_text,
     Mender._first_word: Mender._cut_first_word,
