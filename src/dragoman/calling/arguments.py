@@ -52,24 +52,26 @@ def flow(script: Script, take: Callable[[str], object]) -> Reading[None]:
         script.at = script.stop
 
 
-def stream(talk: Talk, name: str, source: Mended, key: str) -> Reading[None]:
-    """A call of a known tool, whose arguments are the JSON value at hand; `key` says what they stood under."""
+def stream(talk: Talk, name: str, source: Mended, key: str) -> Reading[Mended]:
+    """A call of a known tool, whose arguments are the JSON value at hand; `key` says what they stood under.
+
+    Gives what they were read from, which knows whether they were cut. The call is still to be ended.
+    """
     talk.called(name)
     sign = yield from source.blanks()
     if sign == '"':
         source.at += 1
-        yield from _decoded(talk, name, source, key)
-    elif sign == "{" and not talk.tools.custom(name):
+        return (yield from _decoded(talk, name, source, key))
+    if sign == "{" and not talk.tools.custom(name):
         yield from value(source, talk.report.argued)
-        talk.report.ended(source.cut, source.cut_in_text)
     else:
         parts: list[str] = []
         yield from value(source, parts.append)
         talk.report.argued(talk.tools.coerced(name, key, "".join(parts)))
-        talk.report.ended(source.cut or not parts, source.cut_in_text)
+    return source
 
 
-def _decoded(talk: Talk, name: str, source: Mended, key: str) -> Reading[None]:
+def _decoded(talk: Talk, name: str, source: Mended, key: str) -> Reading[Mended]:
     """The same for arguments within a text."""
     parts: list[str] = []
     inner, read = Decoded(source), source
@@ -82,4 +84,4 @@ def _decoded(talk: Talk, name: str, source: Mended, key: str) -> Reading[None]:
     yield from flow(inner, parts.append)
     if not custom and read is source:
         talk.report.argued(talk.tools.texted(name, key, "".join(parts)))
-    talk.report.ended(read.cut, read.cut_in_text)
+    return read

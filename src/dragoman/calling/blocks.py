@@ -14,7 +14,8 @@ _WORD = regex.compile(r"[\w.:/\-]{1,160}+")
 _PYTHON = regex.compile(r"[\w.\-]{1,160}+(?:\s{0,9}+[(=]|\s{1,9}+\w{1,160}+\()")
 _FUNCTOOLS = regex.compile(r"functools(?=\[)")
 _IDENTIFIER = regex.compile(r"\w{0,80}+")
-_CALL = regex.compile(r'\{\s{0,99}+"(?:name|tool_name)"\s{0,99}+:\s{0,99}+"[^"]{0,160}+"\s{0,99}+,\s{0,99}+"(?:arg|param)')
+_NAME = regex.compile(r"(?P<name>[^<>]{1,160}+)</[\w\-]{1,40}>")
+_CALL = regex.compile(r'\{\s{0,99}+"name"\s{0,99}+:\s{0,99}+"[^"]{0,160}+"\s{0,99}+,\s{0,99}+"(?:arg|param)')
 _ESCAPED_END = regex.compile(r"<end_function_call>|<tool_call\|>")
 _ESCAPES = regex.compile(r'<escape>|<\|"\|>')
 """How Gemma quotes a text."""
@@ -243,7 +244,6 @@ def _nothing(talk: Talk, pending: Pending) -> Reading[bool]:
     return True
 
 
-_NAME = regex.compile(r"(?P<name>[^<>]{1,160}+)</[\w\-]{1,40}>")
 _TRUST = {Kind.CALL: Trust.SURE, Kind.LIKELY: Trust.LIKELY}
 _READERS = {"`": _fence, "[": _bracket, "{": _object, "": _nothing}
 _MARKS = {

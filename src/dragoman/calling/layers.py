@@ -4,7 +4,7 @@ import re
 
 import regex
 
-from dragoman.calling.script import STEP, Reading, Script, Spoken
+from dragoman.calling.script import STEP, Reading, Script
 from dragoman.json import loaded
 from dragoman.mending import Mender
 

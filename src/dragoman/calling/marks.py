@@ -15,6 +15,7 @@ BRACKET = regex.compile(r"\[(?P<close>/?)(?P<word>TOOL_CALLS|ARGS|CALL_ID|TOOL_R
 FENCE = regex.compile(r"```+(?P<language>[\w+#.\-]{0,40}+)")
 
 _ATTRIBUTE = regex.compile(r"([\w\-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>/]+))")
+_NAMES = ("name", "tool", "function", "tool_name", "function_name")
 _UNSPELLED = regex.compile("[-_ ▁]")
 
 
@@ -44,27 +45,28 @@ class Kind(Enum):
 
 
 _WORDS = {
-    Kind.CALL: "toolcall toolcalls functioncall functioncalls tooluse tooluses usetool invoke toolcallbegin toolcallstart "
-    "toolcallsbegin toolcallsstart toolcallssectionbegin toolcallsectionbegin pythontag startfunctioncall "
-    "actionstart startaction",
+    Kind.CALL: """toolcall toolcalls functioncall functioncalls tooluse tooluses usetool invoke toolcallbegin
+        toolcallstart toolcallsbegin toolcallsstart toolcallssectionbegin toolcallsectionbegin pythontag pythonstart
+        startfunctioncall actionstart startaction""",
     Kind.LIKELY: "tool tools function functions",
-    Kind.BETWEEN: "toolsep toolcallargumentbegin toolcallargumentsbegin arguments parameters params args input kwargs "
-    "toolinput constrain message plugin json",
+    Kind.BETWEEN: """toolsep toolcallargumentbegin toolcallargumentsbegin arguments parameters params args input kwargs
+        toolinput constrain message plugin json""",
     Kind.NAME: "name toolname functionname",
     Kind.PARAMETER: "parameter param arg argument argvalue",
     Kind.KEY: "argkey",
-    Kind.RESULT: "toolresult toolresults toolresponse toolresponses functionresult functionresults functionresponse "
-    "tooloutput tooloutputs tooloutputbegin tooloutputsbegin startfunctionresponse observation observations",
-    Kind.END: "toolcallend toolcallsend toolcallssectionend toolcallsectionend endfunctioncall actionend endaction",
+    Kind.RESULT: """toolresult toolresults toolresponse toolresponses functionresult functionresults functionresponse
+        tooloutput tooloutputs tooloutputbegin tooloutputsbegin startfunctionresponse observation observations""",
+    Kind.END: """toolcallend toolcallsend toolcallssectionend toolcallsectionend endfunctioncall actionend endaction
+        pythonend""",
 }
 KINDS = {word: kind for kind, words in _WORDS.items() for word in words.split()}
 AROUND = (Kind.BETWEEN, Kind.NAME, Kind.PARAMETER, Kind.KEY)
 """Marks that stand within a call."""
-_BARRED = frozenset("call end return eomid eotid imend endoftext".split())
+_BARRED = frozenset(("call", "end", "return", "eom", "eomid", "eot", "eotid", "imend", "endoftext"))
 """Words that end a message, between bars."""
-LANGUAGES = {
-    **dict.fromkeys("toolcall toolcalls toolcode tooluse functioncall functioncalls".split(), Kind.CALL),
-    **dict.fromkeys("tool tools function functions action".split(), Kind.LIKELY),
+LANGUAGES = {word: kind for word, kind in KINDS.items() if kind in (Kind.CALL, Kind.LIKELY)} | {
+    "toolcode": Kind.CALL,
+    "action": Kind.LIKELY,
 }
 """What a code block holds, by its language."""
 
@@ -106,4 +108,4 @@ def name(mark: regex.Match[str]) -> str | None:
     if more.startswith("="):
         return more[1:].strip(" \t\r\n\"'/")
     given = attributes(mark)
-    return next((given[key] for key in ("name", "tool", "function", "tool_name", "function_name") if key in given), None)
+    return next((given[key] for key in _NAMES if key in given), None)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import regex
 
 from dragoman.calling.arguments import stream, value
+from dragoman.calling.events import Report
 from dragoman.calling.layers import Mended
 from dragoman.calling.marks import folded
 from dragoman.calling.script import NoCall, Reading
@@ -15,16 +16,20 @@ DEEPEST = 8
 """Levels that a call may be nested in others' keys."""
 
 
-NAMES = frozenset("name tool toolname function functionname action recipient recipientname method call".split())
-ARGUMENTS = frozenset(
-    "arguments argument args arg parameters params parameter input inputs actioninput toolinput functioninput kwargs "
-    "toolarguments toolargs toolparameters toolparams functionarguments functionargs functionparameters "
-    "actionarguments actionparameters".split()
+NAMES = frozenset(
+    ("name", "tool", "toolname", "function", "functionname", "action", "recipient", "recipientname", "method", "call")
 )
-CALLS = NAMES | frozenset("toolcall toolcalls functioncall functioncalls tooluse tooluses calls tools actions".split())
+_GIVEN = ("arguments", "argument", "args", "arg", "parameters", "params", "parameter", "input", "inputs", "kwargs")
+ARGUMENTS = frozenset(f"{whose}{given}" for whose in ("", "tool", "function", "action") for given in _GIVEN)
+CALLS = NAMES | {
+    *("toolcall", "toolcalls", "functioncall", "functioncalls", "tooluse", "tooluses", "calls", "tools", "actions"),
+}
 """Keys that calls stand under."""
 HARMLESS = frozenset(
-    "id type index toolcallid callid role content thought thoughts reasoning thinking explanation status".split()
+    (
+        *("id", "type", "index", "toolcallid", "callid", "role", "content", "status"),
+        *("thought", "thoughts", "reasoning", "thinking", "explanation"),
+    )
 )
 """Keys that may stand beside a call's."""
 _KINDS = frozenset(('"function"', '"custom"', '"tool"', '"tool_call"', '"tool_use"', '"function_call"'))
@@ -41,6 +46,7 @@ _SCHEMA = regex.compile(r'\{\s{0,200}+"(?:type"\s{0,200}+:\s{0,200}+"object"|pro
 class _Fields:
     """What is read of an object that may be a call."""
 
+    report: Report
     depth: int
     name: str | None = None
     arguments: str | None = None
@@ -49,6 +55,15 @@ class _Fields:
     """What else there is, as JSON."""
     done: bool = False
     """Whether it was a call already, or held some."""
+    read: Mended | None = None
+    """What the arguments were read from of a call that is still to be ended."""
+
+    def end(self, source: Mended) -> None:
+        """Ends the call that is open."""
+        if self.read:
+            in_text = self.read.cut and self.read.cut_in_text
+            self.report.ended(source.cut or self.read.cut, in_text)
+            self.read = None
 
 
 def calls(talk: Talk) -> Reading[None]:
@@ -68,12 +83,13 @@ def given(talk: Talk, written: str, key: str = "input") -> Reading[None]:
     if name is None:
         talk.unknown = written
     else:
-        yield from stream(talk, name, source, key)
+        read = yield from stream(talk, name, source, key)
+        talk.report.ended(read.cut, read.cut_in_text)
     yield from source.drained()
 
 
 def _object(talk: Talk, source: Mended, depth: int) -> Reading[None]:
-    fields = _Fields(depth)
+    fields = _Fields(talk.report, depth)
     if (yield from source.peek()) != "{":
         raise NoCall
     source.at += 1
@@ -82,12 +98,13 @@ def _object(talk: Talk, source: Mended, depth: int) -> Reading[None]:
             source.at += 1
             yield from source.blanks()
         begun = yield from source.passed(_FIELD)
-        if not begun:
-            raise NoCall
-        if begun["close"]:
+        if not begun or begun["close"]:
             break
         yield from source.blanks()
         yield from _field(talk, source, fields, _decoded(begun["key"]))
+    fields.end(source)
+    if not begun:
+        raise NoCall
     if not fields.done:
         _whole(talk, source, fields)
 
@@ -115,8 +132,9 @@ def _keyed(talk: Talk, source: Mended, fields: _Fields, name: str) -> Reading[No
     key = first["key"] if first else None
     if not talk.trust and key and not talk.tools.custom(name) and not talk.tools.takes(name, _decoded(key)):
         raise NoCall
+    fields.end(source)
     fields.done = True
-    yield from stream(talk, name, source, "input")
+    fields.read = yield from stream(talk, name, source, "input")
 
 
 def _within(talk: Talk, source: Mended, fields: _Fields) -> Reading[None]:
@@ -162,7 +180,7 @@ def _arguments(talk: Talk, source: Mended, fields: _Fields, key: str) -> Reading
     name = talk.tools.known(fields.name) if fields.name is not None else None
     if name is not None:
         fields.done = True
-        yield from stream(talk, name, source, key)
+        fields.read = yield from stream(talk, name, source, key)
     else:
         fields.arguments, fields.under = (yield from _taken(source)), key
 

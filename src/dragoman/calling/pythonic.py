@@ -73,11 +73,12 @@ def calls(talk: Talk, listed: bool = False) -> Reading[None]:
     if not found[-1].cut:
         yield from _ended(talk, listed)
     known = [talk.named(call.name) for call in found]
-    for call, name, given in [(call, name, _arguments(talk, name, call)) for call, name in zip(found, known, strict=True)]:
+    given = [_arguments(talk, name, call) for name, call in zip(known, found, strict=True)]
+    for call, name, arguments in zip(found, known, given, strict=True):
         if name is None:
             talk.report.unknown(call.name, f"{call.name}({call.text})")
         else:
-            talk.call(name, given, call.cut, call.cut_in_text)
+            talk.call(name, arguments, call.cut, call.cut_in_text)
     script.release()
 
 

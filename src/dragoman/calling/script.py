@@ -43,6 +43,13 @@ class Script:
         """More has arrived."""
         self.text, self.at = self.text[self.at :] + text, 0
 
+    def back(self, text: str) -> None:
+        """The last that was read is to be read again."""
+        if len(text) > self.at:
+            self.text, self.at = text + self.text[self.at :], 0
+        else:
+            self.at -= len(text)
+
     def more(self) -> Reading[None]:
         """Waits for more. Raises NoCall where no more may be held back."""
         raise NotImplementedError
@@ -65,7 +72,7 @@ class Script:
             yield from self.more()
 
     def match(self, pattern: regex.Pattern[str]) -> Reading[regex.Match[str] | None]:
-        """The pattern's match here. What it matches must be bounded, and where it has a choice, its own to tell apart."""
+        """The pattern's match here. What it matches must be bounded, and no match the beginning of another."""
         while True:
             final = self.final
             match = pattern.match(self.text, self.at, self.stop, partial=not final)
@@ -130,13 +137,6 @@ class Spoken(Script):
         self.at -= kept
         if self._mark is not None:
             self._mark = 0
-
-    def back(self, text: str) -> None:
-        """The last that was read is to be read again."""
-        if len(text) > self.at:
-            self.text, self.at = text + self.text[self.at :], 0
-        else:
-            self.at -= len(text)
 
     def more(self) -> Reading[None]:
         if self._mark is not None and len(self.text) >= self._mark + self._room:

@@ -36,9 +36,9 @@ class Tools:
         stripped = written.strip(" \t\r\n\"'`*")
         bare = _WRITTEN.fullmatch(stripped)
         for name in (stripped, bare["name"] if bare else ""):
-            same = self._folded.get(name.casefold(), ())
-            if name in self._kinds or len(same) == 1:
-                return name if name in self._kinds else same[0]
+            same = [name] if name in self._kinds else self._folded.get(name.casefold(), [])
+            if len(same) == 1:
+                return same[0]
         return None
 
     def begins(self, word: str) -> bool:

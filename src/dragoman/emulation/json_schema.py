@@ -7,7 +7,7 @@ from dragoman.abilities import JSON
 from dragoman.again import Bound, Unusable, failed, insisted
 from dragoman.call import Call, Chunk, Handler, Middleware
 from dragoman.calling.telling import instructed
-from dragoman.documents import Document, documents, kind_of, refuses
+from dragoman.documents import Document, documents, kind_of, meant, refuses, said
 from dragoman.errors import EmulationFailed
 from dragoman.json import dumped, loaded
 from dragoman.schemas import Schema, compiled
@@ -117,8 +117,9 @@ class _Reading:
 
     def _none(self) -> Iterator[Chunk]:
         """An answer without any document: a refusal, or nothing that can be used."""
-        if refuses(self._whole):
-            yield Chunk(delta={"refusal": self._whole.strip()})
+        told = said(self._whole).strip()
+        if refuses(told):
+            yield Chunk(delta={"refusal": told})
         elif not self._called:
             raise self._unusable("It has no JSON in it.")
 
@@ -174,34 +175,29 @@ class _Whole(_Reading):
             yield Chunk(delta={"refusal": told})
         elif limited:
             yield Chunk(text=told)
-        elif document.found:
+        elif document.found or not (refuses(said(text)) or self._called):
             yield Chunk(text=self._best(text))
         else:
             yield from self._none()
 
     def _best(self, text: str) -> str:
-        """The first document in a text that is good, or can be made so. Raises Unusable if there is none."""
-        problem = ""
-        for written, cut in documents(text, self._kind):
-            value = _value(written)
-            if cut:
-                problem = problem or "It breaks off."
-            elif self._schema.problem(value) is None:
-                return written
-            elif (fitted := self._fitted(value)) is not None:
-                return dumped(fitted).decode()
-            else:
-                problem = problem or f"It does not follow the schema: {self._schema.problem(value)}."
-        raise self._unusable(problem)
+        """The document that is meant, if it is good or can be made so. Raises Unusable if not."""
+        for good in (self._is_valid, self._can_be_fitted):
+            written = meant(text, self._kind, good)
+            if written is not None:
+                value = _value(written)
+                return written if self._is_valid(value) else dumped(self._schema.fitted(value)).decode()
+        problems = ["It breaks off." if cut else self._told(written) for written, cut in documents(text, self._kind)]
+        raise self._unusable(problems[0] if problems else "It has no JSON in it.")
 
-    def _fitted(self, value: Any) -> Any:
-        """The value, or what it wraps, in the schema's types; None if that does not make it valid."""
-        inner = [next(iter(value.values()))] if isinstance(value, dict) and len(value) == 1 else []
-        for candidate in (value, *inner):
-            fitted = self._schema.fitted(candidate)
-            if self._schema.problem(fitted) is None:
-                return fitted
-        return None
+    def _told(self, written: str) -> str:
+        return f"It does not follow the schema: {self._schema.problem(_value(written))}."
+
+    def _is_valid(self, value: Any) -> bool:
+        return self._schema.problem(value) is None
+
+    def _can_be_fitted(self, value: Any) -> bool:
+        return self._is_valid(self._schema.fitted(value))
 
 
 def _value(text: str) -> Any:

@@ -14,6 +14,8 @@ from dragoman.json import dumped, loaded
 from dragoman.templates import Text
 
 ASKED = ("tools", "tool_choice", "parallel_tool_calls")
+LIMITED = ("length", "content_filter")
+"""Ends that an answer is not to blame for."""
 
 
 def called(options: Tools, limit: float) -> Middleware:
@@ -121,6 +123,8 @@ class _Reading:
                     yield self._delta(text)
             case Ended(cut, cut_in_text):
                 yield from self._ended(cut and cut_in_text and finish != "length", finish == "length" and cut)
+            case Unknown() | Broken() if finish in LIMITED:
+                pass
             case Unknown(name, text):
                 yield from self._called_unknown(name, text)
             case Broken(text):
@@ -176,7 +180,7 @@ class _Reading:
         yield from self._text(text)
 
     def _ending(self, finish: str) -> Iterator[Chunk]:
-        if self._offer.must and not (self._made or self._native or finish in ("length", "content_filter")):
+        if self._offer.must and not (self._made or self._native or finish in LIMITED):
             raise self._wrong("It did not call a tool, though it had to.")
         yield Chunk(text="".join(self._held) if not self._made else "", finish=finish)
 
