@@ -27,8 +27,8 @@ ROUNDS = 15
 PROSE = "The quick brown fox, it is said, jumps over the lazy dog; nobody has asked the dog. "
 WEATHER = {"type": "object", "properties": {"text": {"type": "string"}}}
 TOOLS = [{"type": "function", "function": {"name": "write", "description": "Writes.", "parameters": WEATHER}}]
-WHOLE = f'<tool_call>\n{{"name": "write", "arguments": {{"text": "{PROSE * 120}"}}}}\n</tool_call>'
-DOCUMENT = f'{{"text": "{PROSE * 120}"}}'
+WHOLE = f'<tool_call>\n{{"name": "write", "arguments": {{"text": "{PROSE * 115}"}}}}\n</tool_call>'
+DOCUMENT = f'{{"text": "{PROSE * 115}"}}'
 
 
 def saying(text: str) -> Handler:

@@ -290,7 +290,8 @@ class Streamed(_Completion):
         if choice is None:
             return
         if new:
-            content = None if chunk.tool_calls and not chunk.text else ""
+            wordless = chunk.tool_calls or "refusal" in (chunk.delta or ())
+            content = None if wordless and not chunk.text else ""
             yield self._event(choice, {"role": "assistant", "content": content, "refusal": None}, {}, {})
         ended = choice.finish
         for delta in choice.deltas(chunk):

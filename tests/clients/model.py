@@ -23,7 +23,7 @@ _RESULT = re.compile(r'<tool_result name="(\w+)">\n(.*?)\n</tool_result>', re.DO
 _SCHEMA = re.compile(r"json.schema\b[^{]*", re.IGNORECASE)
 _TOOLS = re.compile(r"^The tools, each as one JSON object:\n((?:\{.*\}\n?)+)", re.MULTILINE)
 _NAMED = re.compile(r"^You must call (?:the tool `(\w+)`|a tool) now\.", re.MULTILINE)
-_CORRECTED = re.compile(r"Answer again|Call tools in this form only")
+_CORRECTED = re.compile(r"Answer again|Call tools in this form only|Correct your JSON")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Prompt:
         if told := _SCHEMA.search(self.text):
             schema = json.JSONDecoder().raw_decode(self.text, told.end())[0]
             return _filled(schema, self.records, schema)
-        return self.records[0] if "one JSON object" in self.text else None
+        return self.records[0] if "Answer with one JSON object" in self.text else None
 
     @cached_property
     def results(self) -> list[tuple[str, Record]]:

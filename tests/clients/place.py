@@ -12,7 +12,7 @@ import pytest
 
 from tests.clients.model import answering, text_of
 from tests.serving import gateway
-from tests.upstream import Upstream, listening
+from tests.upstream import Script, Upstream, listening
 
 CLIENTS = Path(".venv/clients/bin/python").absolute()
 PROGRAMS = Path(__file__).parent / "programs"
@@ -47,9 +47,9 @@ class Place:
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[Place]:
+async def opened(script: Script = answering) -> AsyncIterator[Place]:
     """One model of the gateway for each shape of request, and for each manner of the model's."""
-    async with listening(answering) as upstream:
+    async with listening(script) as upstream:
         plain = {shape: _backend(upstream.url, request, "plain") for shape, request in SHAPES.items()}
         odd = {manner: _backend(upstream.url, SHAPES["prompt"], manner) for manner in MANNERS}
         config = {"backends": {**plain, **odd}, "models": {name: name for name in MODELS}}

@@ -1,5 +1,6 @@
 """The official SDK on a chat API that gives only text."""
 
+import asyncio
 import json
 from itertools import product
 from typing import Any
@@ -10,9 +11,10 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion
 from pydantic import BaseModel
 
-from tests.clients.model import WEATHER
-from tests.clients.place import MODELS, Place
+from tests.clients.model import WEATHER, answering
+from tests.clients.place import MODELS, Place, opened
 from tests.serving import client
+from tests.upstream import Connection, Received
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -287,3 +289,15 @@ async def test_several_choices_are_parsed(place: Place, stream: bool):
     completion = await parsed(place, ADA, stream, model="chatty", response_format=Person, n=3)
     assert [choice.message.parsed for choice in completion.choices] == [Person(name="Ada", age=36)] * 3
     assert len(place.prompts) == 3
+
+
+async def test_choices_begin_in_their_order():
+    async def late_first(connection: Connection, received: Received) -> None:
+        await asyncio.sleep(pauses.pop(0))
+        await answering(connection, received)
+
+    pauses = [0.05, 0.0]
+    async with opened(late_first) as other:
+        completion = await parsed(other, ADA, stream=True, response_format=Person, n=2)
+    assert [choice.index for choice in completion.choices] == [0, 1]
+    assert [choice.message.parsed for choice in completion.choices] == [Person(name="Ada", age=36)] * 2

@@ -3,7 +3,20 @@
 import regex
 
 from dragoman.calling import objects, pythonic
-from dragoman.calling.marks import AROUND, BRACKET, FENCE, KINDS, LANGUAGES, MARK, Kind, attributes, folded, meant, name
+from dragoman.calling.marks import (
+    AROUND,
+    BRACKET,
+    CALLS,
+    FENCE,
+    KINDS,
+    LANGUAGES,
+    MARK,
+    Kind,
+    attributes,
+    folded,
+    meant,
+    name,
+)
 from dragoman.calling.parameters import Pending
 from dragoman.calling.script import NoCall, Reading
 from dragoman.calling.talk import Talk, Trust
@@ -12,7 +25,10 @@ from dragoman.mending import Mender
 
 _WORD = regex.compile(r"[\w.:/\-]{1,160}+")
 _PYTHON = regex.compile(r"[\w.\-]{1,160}+(?:\s{0,9}+[(=]|\s{1,9}+\w{1,160}+\()")
+_SENTENCE = regex.compile(r"[^\s<>{}\[\]`]{1,80}+(?:\s{1,9}+[^\s<>{}\[\]`]{1,80}+){1,50}+\s{0,9}+(?=\{)")
 _FUNCTOOLS = regex.compile(r"functools(?=\[)")
+NAMED_OBJECT = regex.compile(r"[\w.\-]{1,160}+[ \t]{0,9}+\n?[ \t]{0,9}+\{\s{0,99}+[\"'}]")
+"""How a call goes on that begins with a tool's name, without any mark."""
 _IDENTIFIER = regex.compile(r"\w{0,80}+")
 _NAME = regex.compile(r"(?P<name>[^<>]{1,160}+)</[\w\-]{1,40}>")
 _CALL = regex.compile(r'\{\s{0,99}+"name"\s{0,99}+:\s{0,99}+"[^"]{0,160}+"\s{0,99}+,\s{0,99}+"(?:arg|param)')
@@ -179,7 +195,7 @@ def _bracket(talk: Talk, pending: Pending) -> Reading[bool]:
 
 
 def _word_in_brackets(talk: Talk, pending: Pending, bracket: regex.Match[str]) -> Reading[bool]:
-    begins = bracket["word"] == "TOOL_CALLS" and not bracket["close"]
+    begins = bracket["word"] in CALLS and not bracket["close"]
     if pending.name is not None and (begins or bracket["word"] not in ("ARGS", "CALL_ID")):
         pending.finish()
         return True
@@ -228,8 +244,11 @@ def _word(talk: Talk, pending: Pending) -> Reading[bool]:
     if (yield from script.passed(_FUNCTOOLS)):
         talk.trusted(Trust.SURE)
         return False
+    if talk.trust is Trust.SURE and pending.name is None and (yield from script.passed(_SENTENCE)):
+        return False
     word = yield from script.match(_WORD)
-    if not word or not talk.trust or (pending.name is not None and not pending.parted):
+    bare = not talk.trust and not (yield from script.match(NAMED_OBJECT))
+    if not word or bare or (pending.name is not None and not pending.parted):
         pending.fail()
         return True
     script.at = word.end()

@@ -5,18 +5,20 @@ from enum import Enum, auto
 import regex
 
 MARK = regex.compile(
-    r"<(?P<close>/?)(?P<bar>[|｜]?)(?:DSML[|｜]|\w{1,20}:)?(?P<word>[\w▁.\-]{1,80}+)"
+    r"<(?P<close>/?)(?P<bar>[|｜]?)(?:DSML[|｜]|\w{1,20}:)?(?P<word>[\w▁.\-\\]{1,80}+)"
     r"(?P<more>=[^<>]{0,200}+|\s[^<>]{0,1000}+)?(?P<end>(?<!\s)[/|｜]?)>"
 )
 """A mark in angles."""
-HEAD = regex.compile(r"<(?P<close>/?)(?P<word>[|｜\w▁.:\-]{1,100}+)")
+HEAD = regex.compile(r"<(?P<close>/?)(?P<word>[|｜\w▁.:\-\\]{1,100}+)")
 """How one begins."""
-BRACKET = regex.compile(r"\[(?P<close>/?)(?P<word>TOOL_CALLS|ARGS|CALL_ID|TOOL_RESULTS|END_TOOL_CALLS)\]")
+BRACKET = regex.compile(r"\[(?P<close>/|END_)?(?P<word>(?:TOOL|FUNCTION)_(?:CALLS?|REQUEST|RESULTS?)|ARGS|CALL_ID)\]")
+CALLS = ("TOOL_CALLS", "TOOL_CALL", "TOOL_REQUEST", "FUNCTION_CALL", "FUNCTION_CALLS")
+"""Words in brackets that a call follows."""
 FENCE = regex.compile(r"```+(?P<language>[\w+#.\-]{0,40}+)")
 
 _ATTRIBUTE = regex.compile(r"([\w\-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>/]+))")
 _NAMES = ("name", "tool", "function", "tool_name", "function_name")
-_UNSPELLED = regex.compile("[-_ ▁]")
+_UNSPELLED = regex.compile(r"[-_ ▁\\]")
 
 
 def folded(word: str) -> str:
@@ -46,8 +48,8 @@ class Kind(Enum):
 
 _WORDS = {
     Kind.CALL: """toolcall toolcalls functioncall functioncalls tooluse tooluses usetool invoke toolcallbegin
-        toolcallstart toolcallsbegin toolcallsstart toolcallssectionbegin toolcallsectionbegin pythontag pythonstart
-        startfunctioncall actionstart startaction""",
+        toolcallstart toolcallsbegin toolcallsstart toolcallssectionbegin toolcallsectionbegin pythontag pythonstart toolcode
+        toolsprefix startfunctioncall actionstart startaction""",
     Kind.LIKELY: "tool tools function functions",
     Kind.BETWEEN: """toolsep toolcallargumentbegin toolcallargumentsbegin arguments parameters params args input kwargs
         toolinput constrain message plugin json""",
@@ -57,7 +59,7 @@ _WORDS = {
     Kind.RESULT: """toolresult toolresults toolresponse toolresponses functionresult functionresults functionresponse
         tooloutput tooloutputs tooloutputbegin tooloutputsbegin startfunctionresponse observation observations""",
     Kind.END: """toolcallend toolcallsend toolcallssectionend toolcallsectionend endfunctioncall actionend endaction
-        pythonend""",
+        pythonend toolssuffix botend""",
 }
 KINDS = {word: kind for kind, words in _WORDS.items() for word in words.split()}
 AROUND = (Kind.BETWEEN, Kind.NAME, Kind.PARAMETER, Kind.KEY)
@@ -65,7 +67,6 @@ AROUND = (Kind.BETWEEN, Kind.NAME, Kind.PARAMETER, Kind.KEY)
 _BARRED = frozenset(("call", "end", "return", "eom", "eomid", "eot", "eotid", "imend", "endoftext"))
 """Words that end a message, between bars."""
 LANGUAGES = {word: kind for word, kind in KINDS.items() if kind in (Kind.CALL, Kind.LIKELY)} | {
-    "toolcode": Kind.CALL,
     "action": Kind.LIKELY,
 }
 """What a code block holds, by its language."""

@@ -23,11 +23,12 @@ _GIVEN = ("arguments", "argument", "args", "arg", "parameters", "params", "param
 ARGUMENTS = frozenset(f"{whose}{given}" for whose in ("", "tool", "function", "action") for given in _GIVEN)
 CALLS = NAMES | {
     *("toolcall", "toolcalls", "functioncall", "functioncalls", "tooluse", "tooluses", "calls", "tools", "actions"),
+    "command",
 }
 """Keys that calls stand under."""
 HARMLESS = frozenset(
     (
-        *("id", "type", "index", "toolcallid", "callid", "role", "content", "status"),
+        *("id", "type", "index", "toolcallid", "callid", "role", "content", "response", "status"),
         *("thought", "thoughts", "reasoning", "thinking", "explanation"),
     )
 )
@@ -61,8 +62,7 @@ class _Fields:
     def end(self, source: Mended) -> None:
         """Ends the call that is open."""
         if self.read:
-            in_text = self.read.cut and self.read.cut_in_text
-            self.report.ended(source.cut or self.read.cut, in_text)
+            self.report.ended(source.cut, self.read.cut and self.read.cut_in_text)
             self.read = None
 
 

@@ -94,10 +94,14 @@ class Pending:
     def _until_mark(self, parts: list[str], *words: str) -> Reading[bool]:
         """Takes text up to what ends an argument, and reads that if it is a mark of one of the words."""
         script = self.talk.script
-        usual = folded(words[0]) in KINDS
+        usual, open = folded(words[0]) in KINDS, 0
 
         def ends(mark: regex.Match[str]) -> bool:
+            nonlocal open
             kind = KINDS.get(folded(mark["word"]))
+            if usual and kind in (Kind.CALL, Kind.LIKELY):
+                open += -1 if closes(mark) else 1
+                return open < 0
             if closes(mark) and mark["word"] in (*words, self.word):
                 return True
             if meant(mark) is Kind.END:

@@ -5,7 +5,8 @@ from enum import Enum, auto
 
 import regex
 
-from dragoman.calling.marks import BRACKET, FENCE, HEAD, Kind, begun, folded
+from dragoman.calling import blocks, steps
+from dragoman.calling.marks import BRACKET, CALLS, FENCE, HEAD, Kind, begun, folded
 from dragoman.calling.script import Reading
 from dragoman.calling.talk import Talk, Trust
 
@@ -16,8 +17,8 @@ MAY_BEGIN = re.compile(r"[<\[`\n]|\s\Z")
 """What is in a text that cannot just be passed on within a line."""
 _BLANKS = re.compile(r"\s++")
 _PLAIN = re.compile(r"[^\s<\[`]++(?:[^\S\n]++[^\s<\[`]++)*+|.", re.DOTALL)
-_WORD = re.compile(r"[*\w.\-]{1,200}+")
-_RESULT = regex.compile(r"\*{0,2}+Observation\*{0,2}+[ \t]{0,9}+:", regex.IGNORECASE)
+_WORD = re.compile(r"[*✿>\w.\-]{1,200}+")
+_RESULT = regex.compile(r"\*{0,2}+Observation\*{0,2}+[ \t]{0,9}+:|✿RESULT✿", regex.IGNORECASE)
 _LIST = regex.compile(r"\[\s{0,99}+(?:\{|[A-Za-z_][\w.\-]{0,160}+\s{0,9}+[(=])")
 """How a list of calls begins."""
 
@@ -49,7 +50,7 @@ class Prose:
         self._blanks = ""
         self.starts = True
         """Whether a line begins here, or the text after a call."""
-        self._code = ""
+        self.code = ""
         """What ends the code block that we are in, where only what is clearly marked is a call."""
 
     def read(self) -> Reading[Begin | None]:
@@ -80,7 +81,7 @@ class Prose:
         """What may have begun there is text."""
         script, sign = self._script, self._script.text[self._script.at]
         if sign == "`" and self.starts and (fence := (yield from script.match(FENCE))):
-            self._code = fence[0].removesuffix(fence["language"])
+            self.code = fence[0].removesuffix(fence["language"])
             self._say(FENCE)
         elif sign in "{[" and self.starts:
             yield from self._data()
@@ -108,9 +109,11 @@ class Prose:
         if sign == "`":
             return (yield from self._fence())
         if sign == "[" and (bracket := (yield from self._script.match(BRACKET))):
-            results = bracket["word"] == "TOOL_RESULTS" and self._talk.report.calls
-            return Begin.RESULT if results else Begin.CALL if bracket["word"] == "TOOL_CALLS" else None
-        if not self.starts or self._code:
+            if bracket["close"]:
+                return None
+            results = "_RESULT" in bracket["word"] and self._talk.report.calls
+            return Begin.RESULT if results else Begin.CALL if bracket["word"] in CALLS else None
+        if not self.starts or self.code:
             return None
         if sign == "[":
             return Begin.CALL if (yield from self._script.match(_LIST)) else None
@@ -130,16 +133,16 @@ class Prose:
         if kind is Kind.CALL:
             return Begin.CALL
         known = not head["close"] and self._talk.tools.known(word)
-        return Begin.CALL if not self._code and (kind is Kind.LIKELY or known) else None
+        return Begin.CALL if not self.code and (kind is Kind.LIKELY or known) else None
 
     def _fence(self) -> Reading[Begin | None]:
         fence = yield from self._script.match(FENCE)
         if not fence:
             return None
-        if not self._code and not (self._talk.fenced and self.starts):
+        if not self.code and not (self._talk.fenced and self.starts):
             return Begin.CALL
-        if self.starts and not fence["language"] and fence[0].startswith(self._code):
-            self._code = ""
+        if self.starts and not fence["language"] and fence[0].startswith(self.code):
+            self.code = ""
             if self._talk.fenced:
                 self._script.at = fence.end()
                 self._talk.fenced = False
@@ -159,15 +162,18 @@ class Prose:
 
     def _line(self, word: str, sign: str) -> Reading[Begin | None]:
         """What may begin with the first word of a line, and the sign after it."""
-        plain = word.strip("*").casefold()
-        if plain == "observation" and self._talk.report.calls:
+        plain = word.strip("*✿").casefold()
+        if plain in ("observation", "result") and self._talk.report.calls:
             return Begin.RESULT if (yield from self._script.match(_RESULT)) else None
-        if plain == "action":
+        if plain in steps.LABELS or plain.startswith(">>>"):
             return Begin.STEP
         if plain in ("commentary", "assistantcommentary"):
             return Begin.SPOKEN
-        known = sign == "(" and (plain == "print" or self._talk.tools.known(word) is not None)
-        return Begin.CALL if known or (plain == "functools" and sign == "[") else None
+        if plain == "functools" or (plain == "print" and sign == "("):
+            return Begin.CALL
+        if self._talk.tools.known(word) is None:
+            return None
+        return Begin.CALL if sign == "(" or (yield from self._script.match(blocks.NAMED_OBJECT)) else None
 
     def _data(self) -> Reading[None]:
         """Passes JSON on that is no call, nor holds any; as far as it looks like JSON."""

@@ -8,11 +8,11 @@ import regex
 
 from dragoman.calling import blocks, messages, steps
 from dragoman.calling.events import Argued, Broken, Called, Ended, Event, Said, Unknown
-from dragoman.calling.marks import AROUND, BRACKET, FENCE, KINDS, MARK, Kind, closes, folded, meant
+from dragoman.calling.marks import AROUND, BRACKET, FENCE, KINDS, LANGUAGES, MARK, Kind, closes, folded, meant
 from dragoman.calling.prose import MAY_BEGIN, Begin, Prose
 from dragoman.calling.script import NoCall, Reading
 from dragoman.calling.talk import ROOM, Talk, Trust
-from dragoman.calling.tools import Tools
+from dragoman.calling.tools import Tools, bare
 
 __all__ = ["Argued", "Broken", "Called", "Calls", "Ended", "Event", "Said", "Unknown"]
 
@@ -76,8 +76,11 @@ class Calls:
         talk.script.hold(ROOM[talk.trust])
         try:
             self.over = bool((yield from _READERS[begin](talk)))
+            if self._prose.code and talk.unknown is not None:
+                raise NoCall
         except NoCall:
             talk.script.rewind()
+            talk.unknown = None
             if talk.report.calls == before:
                 talk.fenced = fenced
                 broken = talk.trust is Trust.SURE and (yield from self._broken())
@@ -91,13 +94,16 @@ class Calls:
     def _broken(self) -> Reading[bool]:
         """Whether it clearly was meant as a call, as it stands on a line of its own or goes on like one."""
         script = self._talk.script
+        if self._prose.code:
+            return False
         script.hold(ROOM[Trust.BARE])
         try:
             opening = yield from script.passed(_OPENING)
             sign = yield from script.blanks()
             like_one = sign and sign in "{["
             fence = bool(opening and opening[0].startswith("`"))
-            if opening and (like_one or self._prose.starts):
+            sure = not fence or (opening and LANGUAGES.get(folded(opening["language"])) is Kind.CALL)
+            if opening and sure and (like_one or self._prose.starts):
                 end = yield from script.until(_CLOSING, len, lambda mark: _ends(mark, fence))
                 script.at += len(end[0]) if end else 0
                 if end or like_one:
@@ -115,14 +121,14 @@ class Calls:
         script.widen(ROOM[Trust.SURE] + ROOM[Trust.BARE])
         try:
             while sign := (yield from script.blanks()):
-                if called and sign in ")]},;":
+                if called and sign in (")]},;\"'" if talk.trust else ")]},;"):
                     script.at += 1
                 elif not (yield from self._closing(sign)):
                     break
         except NoCall:
             pass
         if talk.unknown is not None:
-            talk.report.unknown(talk.unknown, script.held().strip(" \t\r\n,;"))
+            talk.report.unknown(bare(talk.unknown), script.held().strip(" \t\r\n,;"))
             talk.unknown = None
         script.release()
 
@@ -144,7 +150,7 @@ class Calls:
         if sign == "`":
             return self._talk.fenced and not mark["language"]
         if sign == "[":
-            return bool(mark["close"]) or mark["word"] == "END_TOOL_CALLS"
+            return bool(mark["close"]) or False
         return meant(mark) is Kind.END or (closes(mark) and self._talk.tools.known(mark["word"]) is not None)
 
 

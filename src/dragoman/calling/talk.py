@@ -1,5 +1,6 @@
 """What the readers of one answer share."""
 
+import re
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -19,6 +20,8 @@ class Trust(IntEnum):
     """It stands in something that only calls stand in: `<tool_call>`."""
 
 
+_NAME = re.compile(r"[\w.:/\- ]{1,160}")
+"""What may be a tool's name, and is not just a place for one."""
 ROOM = {Trust.BARE: 2_000, Trust.LIKELY: 100_000, Trust.SURE: 100_000}
 """Characters that are held back at most until it is clear that they are a call, and of which tool."""
 
@@ -57,6 +60,6 @@ class Talk:
     def named(self, written: str) -> str | None:
         """The tool that is called so. Raises NoCall for one that is not known, unless it is likely a call."""
         name = self.tools.known(written)
-        if name is None and self.trust is Trust.BARE:
+        if name is None and (self.trust is Trust.BARE or not _NAME.fullmatch(written)):
             raise NoCall
         return name

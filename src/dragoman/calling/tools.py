@@ -13,10 +13,20 @@ _WRITTEN = re.compile(
 _LITERALS = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None}
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,14})(?:\.\d{1,17})?(?:[eE][+-]?\d{1,3})?")
 """A number that JSON's readers do not change; a longer one is rather an identifier."""
+_AROUND = " \t\r\n\"'`*"
 _NOTHING = ("", "null", "None", "{}", "[]", '""')
 
-STARTS = ("action", "observation", "functools[", "print(", "functions.", "default_api.", "commentary", "assistantcomm")
+STARTS = (
+    *("action", "tool", "function", "call", "tool_call", "function_call", ">>>", "observation"),
+    *("functools[", "print(", "functions.", "default_api.", "commentary", "assistantcommentary"),
+)
 """What besides a tool's name may begin a call on a line."""
+
+
+def bare(written: str) -> str:
+    """A tool's name without what models add to it."""
+    name = _WRITTEN.fullmatch(written.strip(_AROUND))
+    return name["name"] if name else written
 
 
 class Tools:
@@ -33,9 +43,7 @@ class Tools:
         """The tool that is meant."""
         if written in self._kinds:
             return written
-        stripped = written.strip(" \t\r\n\"'`*")
-        bare = _WRITTEN.fullmatch(stripped)
-        for name in (stripped, bare["name"] if bare else ""):
+        for name in (written.strip(_AROUND), bare(written)):
             same = [name] if name in self._kinds else self._folded.get(name.casefold(), [])
             if len(same) == 1:
                 return same[0]
@@ -43,7 +51,7 @@ class Tools:
 
     def begins(self, word: str) -> bool:
         """Whether the word may begin a call on a line."""
-        folded = word.lstrip("*").casefold()
+        folded = word.lstrip("*✿").casefold()
         return any(start.startswith(folded) for start in self._starts)
 
     def custom(self, name: str) -> bool:

@@ -28,6 +28,7 @@ def chosen(limit: int) -> Middleware:
             for index in range(wanted):
                 _begin(next, await _alone(call, index), index, came)
             usages: dict[int, dict[str, Any]] = {}
+            begun = 0
             while wanted:
                 chunk = await came.get()
                 if chunk is None:
@@ -37,6 +38,9 @@ def chosen(limit: int) -> Middleware:
                     raise chunk
                 if chunk.usage:
                     usages[chunk.index], chunk.usage = chunk.usage, None
+                for index in range(begun, chunk.index):
+                    yield Chunk(index=index)  # clients expect that choices begin in their order
+                begun = max(begun, chunk.index + 1)
                 if chunk.says or chunk.about:
                     yield chunk
             if usages:

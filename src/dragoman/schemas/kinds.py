@@ -21,7 +21,7 @@ def asked(schema: Any) -> list[str]:
 
 def is_one(value: Any, kinds: list[str]) -> bool:
     """Whether the value is of one of these kinds."""
-    kind = _KINDS[type(value)]
+    kind = _KINDS.get(type(value))
     return kind in kinds or (kind == "integer" and "number" in kinds)
 
 

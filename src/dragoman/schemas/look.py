@@ -3,7 +3,7 @@
 from functools import cached_property
 from typing import Any
 
-from jsonschema_rs import Registry, RegexOptions, Validator, validator_for
+from jsonschema_rs import RegexOptions, Registry, Validator, validator_for
 
 from dragoman.schemas.bounds import nodes
 from dragoman.schemas.places import Place, referred

@@ -34,7 +34,7 @@ class Place(NamedTuple):
     @property
     def fragment(self) -> str:
         """The path as JSON pointer in a URI (RFC 6901)."""
-        return "#" + "".join(f"/{quote(key.replace('~', '~0').replace('/', '~1'))}" for key in self.path)
+        return "#" + "".join(f"/{quote(key.replace('~', '~0').replace('/', '~1'), '$')}" for key in self.path)
 
 
 def member(place: Place, key: str | int) -> Place | None:

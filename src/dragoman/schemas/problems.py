@@ -81,12 +81,12 @@ def _parts(look: Look, place: Place, value: Any, path: str) -> Iterator[tuple[Pl
         yield part, value, path
     if isinstance(value, dict):
         for key, held in value.items():
-            if part := member(place, key):
-                yield part, held, f"{path}.{key}" if _NAME.fullmatch(key) else f"{path}[{dumped(key).decode()}]"
+            if inner := member(place, key):
+                yield inner, held, f"{path}.{key}" if _NAME.fullmatch(key) else f"{path}[{dumped(key).decode()}]"
     if isinstance(value, list):
         for index, held in enumerate(value):
-            if part := member(place, index):
-                yield part, held, f"{path}[{index}]"
+            if inner := member(place, index):
+                yield inner, held, f"{path}[{index}]"
 
 
 def _none_of(look: Look, branches: list[Place], value: Any, where: _Where) -> Iterator[str]:

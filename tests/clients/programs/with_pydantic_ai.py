@@ -58,7 +58,7 @@ def streamed() -> Any:
 
 
 async def _streamed() -> Any:
-    async with agent("chatty", tools=[get_weather]).run_stream(QUESTION) as run:
+    async with agent(tools=[get_weather]).run_stream(QUESTION) as run:
         pieces = [piece async for piece in run.stream_text(delta=True, debounce_by=None)]
         made = calls(run.all_messages())
     by: dict[str, Any] = {"text": {"whole": "".join(pieces), "pieces": len(pieces), "calls": made}}
