@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,12 @@ CACHES = [each for each in vars(models).values() if hasattr(each, "cache_clear")
 
 def pytest_addoption(parser):
     parser.addoption("--none-skipped", action="store_true", help="Fail if a test is skipped, for want of Redis or so.")
+
+
+def pytest_configure(config):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which is ignored, by servers too, if begun with a `&`
+    # Said of garbage, as an error it is formatted at once, and Python 3.11 cannot parse what it is parsing any more.
+    config.addinivalue_line("filterwarnings", "ignore::ResourceWarning")
 
 
 @pytest.hookimpl(optionalhook=True)

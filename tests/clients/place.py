@@ -1,8 +1,9 @@
 """A gateway before a model that gives only text, as clients meet it."""
 
 import asyncio
+import fcntl
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,13 +38,22 @@ class Place:
         return [text_of(received.json) for received in self.upstream.requests]
 
     async def ran(self, program: str) -> dict[str, Any]:
-        """What each of a program's checks found, by its name."""
-        command = (CLIENTS, PROGRAMS / f"{program}.py", f"{self.url}/v1")
-        pipe = asyncio.subprocess.PIPE
-        running = await asyncio.create_subprocess_exec(*command, stdout=pipe)
+        """What each of a program's checks found, by its name; and as `asked`, what the model was."""
+        running = await asyncio.create_subprocess_exec(
+            CLIENTS, PROGRAMS / f"{program}.py", f"{self.url}/v1", stdout=asyncio.subprocess.PIPE
+        )
         told, _ = await running.communicate()
         assert running.returncode == 0
-        return dict(json.loads(told))
+        return {**json.loads(told), "asked": [received.json for received in self.upstream.requests]}
+
+
+async def once(kept: Path, run: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+    """What a run gave, whichever of pytest's processes was the first to need it."""
+    with kept.with_suffix(".lock").open("w") as lock:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            kept.write_text(json.dumps(await run()))
+    return dict(json.loads(kept.read_text()))
 
 
 @asynccontextmanager

@@ -1,23 +1,16 @@
 """Instructor on a chat API that gives only text."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from tests.clients.place import MODELS, Place, needs_clients
+from tests.clients.place import MODELS, needs_clients
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), needs_clients]
 
+PROGRAM = "with_instructor"
 ADA, ALAN = {"name": "Ada", "age": 36}, {"name": "Alan", "age": 41}
 MODES = ("TOOLS", "JSON", "JSON_SCHEMA")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def found(shared: Place) -> AsyncIterator[dict[str, Any]]:
-    """What the program has found."""
-    yield await shared.ran("with_instructor")
 
 
 async def test_output_is_typed_in_every_mode(found: dict[str, Any]):

@@ -1,25 +1,18 @@
 """LangChain on a chat API that gives only text."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from tests.clients.model import WEATHER
-from tests.clients.place import MODELS, Place, needs_clients
+from tests.clients.model import WEATHER, text_of
+from tests.clients.place import MODELS, needs_clients
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), needs_clients]
 
+PROGRAM = "with_langchain"
 ADA = {"name": "Ada", "age": 36}
 ANSWER = "It is 18 °C in Paris and 21 °C in Rome."
 CALLS = [["get_weather", {"city": "Paris"}], ["get_weather", {"city": "Rome"}]]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def found(shared: Place) -> AsyncIterator[dict[str, Any]]:
-    """What the program has found."""
-    yield await shared.ran("with_langchain")
 
 
 async def test_a_model_with_tools_calls_and_goes_on(found: dict[str, Any]):
@@ -63,13 +56,9 @@ async def test_an_agent_answers_in_a_form(found: dict[str, Any]):
     assert found["agent_with_form"] == {"city": "Oslo", "celsius": 7}
 
 
-async def test_the_model_has_read_text_only(found: dict[str, Any], shared: Place):
-    assert found.keys()
-    assert {key for received in shared.upstream.requests for key in received.json} <= {
-        "prompt",
-        "messages",
-        "manner",
-        "stream",
-    }
-    told = [prompt for prompt in shared.prompts if "You tell people how warm it is." in prompt]
-    assert '<tool_result name="get_weather">\n{"city": "Paris", "celsius": 18}\n</tool_result>' in told[1]
+async def test_the_model_was_asked_for_nothing_but_text(found: dict[str, Any]):
+    assert {name for asked in found["asked"] for name in asked} == {"prompt", "messages", "manner", "stream"}
+    told = [text_of(asked) for asked in found["asked"]]
+    first, second = [text for text in told if text.startswith("You tell people how warm it is.")][:2]
+    assert "<tool_result" not in first.partition("What is the weather")[2]
+    assert '<tool_result name="get_weather">\n{"city": "Rome", "celsius": 21}\n</tool_result>' in second

@@ -1,25 +1,18 @@
 """Pydantic AI on a chat API that gives only text."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from tests.clients.place import MODELS, Place, needs_clients
+from tests.clients.place import MODELS, needs_clients
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), needs_clients]
 
+PROGRAM = "with_pydantic_ai"
 ADA, ALAN = {"name": "Ada", "age": 36}, {"name": "Alan", "age": 41}
 OSLO = {"city": "Oslo", "celsius": 7}
 ANSWER = "It is 18 °C in Paris and 21 °C in Rome."
 CALLS = [["get_weather", {"city": "Paris"}], ["get_weather", {"city": "Rome"}]]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def found(shared: Place) -> AsyncIterator[dict[str, Any]]:
-    """What the program has found."""
-    yield await shared.ran("with_pydantic_ai")
 
 
 async def test_an_agent_answers_from_what_its_tool_gave(found: dict[str, Any]):

@@ -71,6 +71,6 @@ class Estimate:
 
     def fitting(self, text: str, limit: int) -> int:
         """The length in characters of the longest beginning of a text that has at most so many tokens."""
-        if limit >= len(text) and self.count(text) <= limit:
+        if self.count(text) <= limit:
             return len(text)
-        return bisect_right(range(len(text) + 1), limit, key=lambda length: self.count(text[:length])) - 1
+        return max(0, bisect_right(range(len(text)), limit, key=lambda length: self.count(text[:length])) - 1)
