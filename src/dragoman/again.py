@@ -17,13 +17,15 @@ LONGEST = 8000
 class Unusable(Exception):
     """An answer of which nothing has reached the caller, and nothing can."""
 
-    def __init__(self, reason: str, said: str, correction: str) -> None:
+    def __init__(self, reason: str, said: str, correction: str, usage: dict[str, Any] | None = None) -> None:
         self.reason = reason
         """What was wrong, for the caller and the log."""
         self.said = said
         """What the backend said."""
         self.correction = correction
         """What the backend is told."""
+        self.usage = usage
+        """What it used, if it said so."""
         super().__init__(reason)
 
 
@@ -43,17 +45,17 @@ async def insisted(next: Handler, call: Call, read: Read, bound: Bound) -> Async
     """What `read` makes of the first answer that can be used. Raises EmulationFailed if there is none in time."""
     clock = Patience(asyncio.get_running_loop(), bound.seconds)
     call.open.callback(clock.close)
-    spent = _Spent()
-    asked = call
+    asked, spent = call, None
     for attempt in range(1, bound.attempts + 1):
         once = await asked.apart()
-        chunks = next(once) if attempt == 1 else _in_time(next(once), clock)
+        chunks = next(once) if attempt == 1 else _in_time(next(once), clock, spent)
         try:
-            async for chunk in read(once, spent.counting(chunks), attempt == bound.attempts):
+            async for chunk in read(once, chunks, attempt == bound.attempts):
                 yield chunk
             return
         except Unusable as wrong:
             await once.open.aclose()
+            spent = wrong.usage or spent
             if attempt == bound.attempts or clock.spent:
                 raise failed(wrong.reason) from wrong
             asked = asked.asking(messages=[*call.request.messages, *_corrected(wrong)])
@@ -69,29 +71,17 @@ def _corrected(wrong: Unusable) -> list[dict[str, Any]]:
     return [{"role": "assistant", "content": said or "…"}, {"role": "user", "content": wrong.correction}]
 
 
-async def _in_time(chunks: AsyncIterator[Chunk], clock: Patience) -> AsyncIterator[Chunk]:
-    """The chunks, as long as there is time for another attempt."""
+async def _in_time(chunks: AsyncIterator[Chunk], clock: Patience, spent: dict[str, Any] | None) -> AsyncIterator[Chunk]:
+    """The chunks, as long as there is time for another attempt, with what those before it have used."""
     try:
         while True:
-            yield await clock.wait(anext(chunks), float("inf"))
+            chunk = await clock.wait(anext(chunks), float("inf"))
+            if chunk.usage:
+                chunk.usage = added(spent, chunk.usage)
+            yield chunk
     except StopAsyncIteration:
         return
     except TimeoutError:
         if not clock.over:
             raise
         raise failed("There was no time left to ask again.") from None
-
-
-class _Spent:
-    """Adds up what all attempts have used."""
-
-    def __init__(self) -> None:
-        self._before: dict[str, Any] | None = None
-
-    async def counting(self, chunks: AsyncIterator[Chunk]) -> AsyncIterator[Chunk]:
-        """An attempt's chunks, with the usage of those before it added to its own."""
-        before = self._before
-        async for chunk in chunks:
-            if chunk.usage:
-                self._before = chunk.usage = added(before, chunk.usage)
-            yield chunk

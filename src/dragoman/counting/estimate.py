@@ -7,15 +7,15 @@ its beginning, and never more than that and the bytes that were added.
 """
 
 from bisect import bisect_right
-from string import ascii_uppercase, digits, punctuation
+from string import ascii_uppercase, digits
 
-LETTERS = {5: "cdeinoqrtwxy", 15: "ahs", 25: "bflpuv", 35: "g", 40: "jkmz"}
-MARKS = {5: "#*+.;=_~-({", 15: ")}`", 30: "'/", 40: ':[]?"', 65: ",$|&", 100: "!%<>@\\^"}
+LETTERS = {5: "acdehinoqrstwxyv", 16: "flpu", 20: "bgjkmz"}
+MARKS = {5: "#*+.;=_~-({}", 20: ")`", 25: "'", 40: '/:[]"', 55: "?|", 65: ",$&", 100: "!%<>@\^"}
 """Hundredths of a token that one of these costs."""
 
 SCRIPTS = (
-    ("C2 C3", "l", 110),
-    ("C4 CB", "l", 125),
+    ("C2 C3", "l", 125),
+    ("C4 CB", "l", 140),
     ("CC D3", "c", 28),
     ("D4 DB", "r", 34),
     ("DC DF", "r", 150),
@@ -30,7 +30,7 @@ SCRIPTS = (
 """From one first byte of UTF-8 to another: Latin with accents, Greek and Cyrillic, Hebrew and Arabic, N'Ko, Indic,
 symbols, kana, Han, Hangul, full width, emoji; the letter that stands for each, and hundredths of a token."""
 
-SEAMS = {b" a": 40, b".a": 60, b". ": 90, b"0A": 65, b"0a": 60, b"Aa": 60}
+SEAMS = {b" a": 60, b".a": 80, b". ": 90, b"0A": 65, b"0a": 80, b"Aa": 80}
 FREE = {b"nn": -90, b"000": -80, b"hh": -140, b"kk": -125}
 """Hundredths of a token that these cost more, or less, than their characters."""
 
@@ -41,7 +41,7 @@ _LATER = bytes(range(0x80, 0xC0))
 def _tables() -> tuple[bytes, bytes]:
     """What each first byte costs, and the letter that stands for its kind."""
     costs, kinds = bytearray([45]) * 256, bytearray(b"t") * 256
-    plain = {"A": {35: ascii_uppercase}, "a": LETTERS, "0": {85: digits}, " ": {9: " "}, "n": {90: "\r\n"}, ".": MARKS}
+    plain = {"A": {35: ascii_uppercase}, "a": LETTERS, "0": {85: digits}, " ": {8: " "}, "n": {90: "\r\n"}, ".": MARKS}
     for kind, groups in plain.items():
         for cost, characters in groups.items():
             for byte in characters.encode():

@@ -88,6 +88,7 @@ class _Reading:
     def __init__(self, schema: Schema, kind: Any) -> None:
         self._schema, self._kind = schema, kind
         self._said: list[str] = []
+        self._usage: dict[str, Any] | None = None
         self._called = False
         """Whether tools were called: then no document is needed."""
 
@@ -95,6 +96,7 @@ class _Reading:
         """What the caller gets of a piece. Raises Unusable or EmulationFailed."""
         text, chunk.text = chunk.text, ""
         finish, chunk.finish = chunk.finish, None
+        self._usage = chunk.usage or self._usage
         self._called = self._called or bool(chunk.tool_calls) or bool(chunk.delta and chunk.delta.get("refusal"))
         if text:
             self._said.append(text)
@@ -125,7 +127,7 @@ class _Reading:
 
     def _unusable(self, reason: str) -> Unusable:
         told = f"{reason} Answer again, with the JSON alone, complete and valid."
-        return Unusable(reason, self._whole, told)
+        return Unusable(reason, self._whole, told, self._usage)
 
 
 class _Flowing(_Reading):

@@ -14,6 +14,8 @@ from dragoman.json import dumped, loaded
 from dragoman.templates import Text
 
 ASKED = ("tools", "tool_choice", "parallel_tool_calls")
+TAKES = {"function": "arguments", "custom": "input"}
+"""What a tool of a kind takes."""
 LIMITED = ("length", "content_filter")
 """Ends that an answer is not to blame for."""
 
@@ -86,19 +88,20 @@ class _Reading:
         self._held: list[str] = []
         self._made = 0
         self._native = False
-        self._name = ""
+        self._usage: dict[str, Any] | None = None
+        self._name = self._kind = ""
         self._arguments: list[str] = []
 
     def told(self, chunk: Chunk) -> Iterator[Chunk]:
         """What the caller gets of a piece. Raises Unusable or EmulationFailed."""
         events: list[Event] = []
-        if chunk.text:
-            self._said.append(chunk.text)
-            events = self._calls.feed(chunk.text)
-            chunk.text = ""
         finish, chunk.finish = chunk.finish, None
-        if chunk.tool_calls:
-            self._native = True
+        if text := chunk.text:
+            self._said.append(text)
+            events = self._calls.feed(text)
+            chunk.text = ""
+        if chunk.tool_calls or chunk.usage:
+            self._native, self._usage = self._native or chunk.tool_calls is not None, chunk.usage
         if chunk.says:
             yield chunk
         if finish:
@@ -113,14 +116,14 @@ class _Reading:
 
     def _meant(self, event: Event, finish: str | None) -> Iterator[Chunk]:
         match event:
+            case Argued():
+                self._arguments.append(event.text)
+                if self.flows:
+                    yield self._delta(event.text)
             case Said(text):
                 yield from self._text(text)
             case Called(name):
                 yield from self._begun(name)
-            case Argued(text):
-                self._arguments.append(text)
-                if self.flows:
-                    yield self._delta(text)
             case Ended(cut, cut_in_text):
                 yield from self._ended(cut and cut_in_text and finish != "length", finish == "length" and cut)
             case Unknown() | Broken() if finish in LIMITED:
@@ -143,7 +146,7 @@ class _Reading:
         if held := "".join(self._held).strip():
             yield Chunk(text=held)
         self._held.clear()
-        self._name, self._arguments = name, []
+        self._name, self._kind, self._arguments = name, self._offer.kinds[name], []
         self._made += 1
         if self.flows:
             yield self._opening("")
@@ -153,7 +156,7 @@ class _Reading:
         if half:
             raise self._wrong(f"Its call of '{self._name}' breaks off.")
         arguments = "".join(self._arguments)
-        if self._offer.kinds[self._name] == "function" and not limited:
+        if self._kind == "function" and not limited:
             arguments = self._checked(arguments)
         if not self.flows:
             yield self._opening(arguments)
@@ -186,19 +189,16 @@ class _Reading:
 
     def _opening(self, arguments: str) -> Chunk:
         """The first delta of a call."""
-        kind = self._offer.kinds[self._name]
-        inner = {"name": self._name, ("arguments" if kind == "function" else "input"): arguments}
-        opening: dict[str, Any] = {"index": self._made - 1, "id": f"call_{secrets.token_hex(12)}", "type": kind}
-        return Chunk(tool_calls=[{**opening, kind: inner}])
+        inner = {"name": self._name, TAKES[self._kind]: arguments}
+        opening: dict[str, Any] = {"index": self._made - 1, "id": f"call_{secrets.token_hex(12)}", "type": self._kind}
+        return Chunk(tool_calls=[{**opening, self._kind: inner}])
 
     def _delta(self, text: str) -> Chunk:
-        kind = self._offer.kinds[self._name]
-        inner = {("arguments" if kind == "function" else "input"): text}
-        return Chunk(tool_calls=[{"index": self._made - 1, kind: inner}])
+        return Chunk(tool_calls=[{"index": self._made - 1, self._kind: {TAKES[self._kind]: text}}])
 
     def _wrong(self, reason: str) -> Exception:
         """What a reason leads to: another attempt, if nothing of a call has reached the caller."""
         if self._last or (self.flows and self._made):
             return failed(reason)
         form = f'Call tools in this form only:\n{OPEN}\n{{"name": "NAME", "arguments": {{…}}}}\n{CLOSE}'
-        return Unusable(reason, "".join(self._said), f"{reason} {form}")
+        return Unusable(reason, "".join(self._said), f"{reason} {form}", self._usage)
