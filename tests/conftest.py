@@ -22,14 +22,14 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # which is ignored, by servers too, if begun with a `&`
-    # Said of garbage, as an error it is formatted at once, and Python 3.11 cannot parse what it is parsing any more.
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` had it ignored, by servers begun here too
+    # An error in garbage is formatted at once; should that happen while Python 3.11 parses, the parsing fails.
     config.addinivalue_line("filterwarnings", "ignore::ResourceWarning")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config):
-    """How many processes share the tests of whole folders: many a test waits. What is less is quicker in this one."""
+    """How many processes run whole folders: more than processors, as many tests wait. Less is quicker in this one."""
     return (os.cpu_count() or 1) + 1 if all(Path(each).is_dir() for each in config.args) else 0
 
 

@@ -274,8 +274,8 @@ def _add_chat(app: _Application, chat: Chat) -> None:
     }
     for path in CHAT_PATHS:
         for slash in ("", "/"):
-            shown = path == CHAT_PATHS[0] and not slash
-            app.router.routes.append(_Direct(path + slash, create_chat_completion, include_in_schema=shown, **options))
+            app.router.routes.append(Route(path + slash, chat, methods=["POST"]))
+    app.router.routes.append(_Direct(CHAT_PATHS[0], create_chat_completion, **options))
     app.direct = {path + slash: chat for path in CHAT_PATHS for slash in ("", "/")}
 
 

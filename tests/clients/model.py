@@ -16,6 +16,7 @@ SIZES = (1, 2, 3, 5, 8, 13)
 
 Record = dict[str, Any]
 Schema = dict[str, Any]
+Called = tuple[str, Record]
 
 _TURN = re.compile(r"^(?:User|Assistant): ", re.MULTILINE)
 _PERSON = re.compile(r"(\w+) is (\d+)")
@@ -106,9 +107,6 @@ def answer(text: str, manner: str = "plain") -> str:
         told = [f"{weather['celsius']} °C in {weather['city']}" for weather in prompt.records]
         return f"It is {' and '.join(told)}."
     return "Hello! How can I help you?"
-
-
-Called = tuple[str, Record]
 
 
 def _calls(prompt: Prompt) -> Iterator[Called]:

@@ -23,11 +23,11 @@ from dragoman.calling.talk import Talk, Trust
 from dragoman.json import dumped
 from dragoman.mending import Mender
 
-_WORD = regex.compile(r"[\w.:/\-]{1,160}+")
+_WORD = regex.compile(r"\w[\w.:/\-]{1,160}+")
 _PYTHON = regex.compile(r"[\w.\-]{1,160}+(?:\s{0,9}+[(=]|\s{1,9}+\w{1,160}+\()")
 _SENTENCE = regex.compile(r"[^\s<>{}\[\]`]{1,80}+(?:\s{1,9}+[^\s<>{}\[\]`]{1,80}+){1,50}+\s{0,9}+(?=\{)")
 _FUNCTOOLS = regex.compile(r"functools(?=\[)")
-NAMED_OBJECT = regex.compile(r"[\w.\-]{1,160}+[ \t]{0,9}+\n?[ \t]{0,9}+\{\s{0,99}+[\"'}]")
+NAMED_OBJECT = regex.compile(r"\w[\w.\-]{1,160}+[ \t]{0,9}+\n?[ \t]{0,9}+\{\s{0,99}+[\"'}]")
 """How a call goes on that begins with a tool's name, without any mark."""
 _IDENTIFIER = regex.compile(r"\w{0,80}+")
 _NAME = regex.compile(r"(?P<name>[^<>]{1,160}+)</[\w\-]{1,40}>")
@@ -247,12 +247,13 @@ def _word(talk: Talk, pending: Pending) -> Reading[bool]:
     if talk.trust is Trust.SURE and pending.name is None and (yield from script.passed(_SENTENCE)):
         return False
     word = yield from script.match(_WORD)
-    bare = not talk.trust and not (yield from script.match(NAMED_OBJECT))
-    if not word or bare or (pending.name is not None and not pending.parted):
+    named = talk.trust or (yield from script.match(NAMED_OBJECT))
+    if not word or not named or (pending.name is not None and not pending.parted):
         pending.fail()
         return True
     script.at = word.end()
     pending.name, pending.parted = word[0], False
+    talk.named(pending.name)
     return False
 
 

@@ -61,9 +61,12 @@ class Report:
         self._events: list[Event] = []
         self._parts: list[str] = []
         self._arguing = False
+        self.muted = False
+        """Whether what is said is not reported, as it was before."""
 
     def said(self, text: str) -> None:
-        self._part(text, False)
+        if not self.muted:
+            self._part(text, False)
 
     def argued(self, text: str) -> None:
         self._part(text, True)

@@ -48,8 +48,8 @@ class Kind(Enum):
 
 _WORDS = {
     Kind.CALL: """toolcall toolcalls functioncall functioncalls tooluse tooluses usetool invoke toolcallbegin
-        toolcallstart toolcallsbegin toolcallsstart toolcallssectionbegin toolcallsectionbegin pythontag pythonstart toolcode
-        toolsprefix startfunctioncall actionstart startaction""",
+        toolcallstart toolcallsbegin toolcallsstart toolcallssectionbegin toolcallsectionbegin pythontag pythonstart
+        toolcode toolsprefix startfunctioncall actionstart startaction""",
     Kind.LIKELY: "tool tools function functions",
     Kind.BETWEEN: """toolsep toolcallargumentbegin toolcallargumentsbegin arguments parameters params args input kwargs
         toolinput constrain message plugin json""",

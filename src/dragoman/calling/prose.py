@@ -29,6 +29,13 @@ _TEXT = re.compile(r'(?:[^"\\\n]|\\[^\n])++')
 _ANY = re.compile(".", re.DOTALL)
 
 
+THOUGHTS = ("think", "thinking", "thought", "reasoning")
+"""Words of marks that thoughts stand in."""
+THOUGHT_END = regex.compile(rf"</(?:{'|'.join(THOUGHTS)})>")
+LONGEST_THOUGHT = 100_000
+"""Characters of a thought that are read for calls if it never ends."""
+
+
 class Begin(Enum):
     """What may begin at a place in a text."""
 
@@ -36,6 +43,7 @@ class Begin(Enum):
     MESSAGE = auto()
     STEP = auto()
     SPOKEN = auto()
+    THOUGHT = auto()
     RESULT = auto()
     """What a call gave, by the model's own account."""
 
@@ -50,6 +58,8 @@ class Prose:
         self._blanks = ""
         self.starts = True
         """Whether a line begins here, or the text after a call."""
+        self.thinks = True
+        """Whether thoughts are told from what is said."""
         self.code = ""
         """What ends the code block that we are in, where only what is clearly marked is a call."""
 
@@ -72,6 +82,24 @@ class Prose:
                 self.within_line = not (self._blanks or self.starts)
                 yield from script.more()
                 self.within_line = False
+
+    def thought(self) -> Reading[None]:
+        """Passes on what the model thinks, where calls are none; unless it never says that it is done."""
+        script, kept, self.thinks = self._script, list[str](), False
+        room = LONGEST_THOUGHT
+
+        def take(text: str) -> None:
+            nonlocal room
+            self._said(text)
+            kept.append(text[:room])
+            room -= len(kept[-1])
+
+        if (yield from script.until(THOUGHT_END, take)):
+            self._say(THOUGHT_END)
+            self.thinks = True
+        else:
+            script.back("".join(kept))
+            self._talk.report.muted = self.starts = True
 
     def called(self) -> None:
         """There was a call, so that the blanks before it are no text."""
@@ -98,9 +126,12 @@ class Prose:
     def _say(self, pattern: re.Pattern[str] | regex.Pattern[str]) -> None:
         match = pattern.match(self._script.text, self._script.at)
         said = match[0] if match else ""
-        self._talk.report.said(self._blanks + said)
-        self._talk.trust = Trust.BARE
         self._script.at += len(said)
+        self._said(said)
+
+    def _said(self, text: str) -> None:
+        self._talk.report.said(self._blanks + text)
+        self._talk.trust = Trust.BARE
         self._blanks, self.starts = "", False
 
     def _begins(self, sign: str) -> Reading[Begin | None]:
@@ -132,6 +163,8 @@ class Prose:
             return Begin.MESSAGE
         if kind is Kind.CALL:
             return Begin.CALL
+        if self.starts and self.thinks and not self.code and not head["close"] and word in THOUGHTS:
+            return Begin.THOUGHT
         known = not head["close"] and self._talk.tools.known(word)
         return Begin.CALL if not self.code and (kind is Kind.LIKELY or known) else None
 

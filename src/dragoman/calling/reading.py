@@ -65,6 +65,8 @@ class Calls:
         while not self.over and (begin := (yield from self._prose.read())):
             if begin is Begin.RESULT:
                 self.over = True
+            elif begin is Begin.THOUGHT:
+                yield from self._prose.thought()
             else:
                 yield from self._attempt(begin)
         self._prose.within_line = False

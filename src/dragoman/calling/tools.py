@@ -16,9 +16,12 @@ _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,14})(?:\.\d{1,17})?(?:[eE][+-]?\d{1,3})?
 _AROUND = " \t\r\n\"'`*"
 _NOTHING = ("", "null", "None", "{}", "[]", '""')
 
+PREFIXES = ("functions.", "function.", "tools.", "tool.", "default_api.", "api.")
+"""What models write before a tool's name."""
 STARTS = (
-    *("action", "tool", "function", "call", "tool_call", "function_call", ">>>", "observation"),
-    *("functools[", "print(", "functions.", "default_api.", "commentary", "assistantcommentary"),
+    *PREFIXES,
+    *("action", "tool_calls", "function_calls", "call", "observation", "result"),
+    *("functools", "print", "commentary", "assistantcommentary"),
 )
 """What besides a tool's name may begin a call on a line."""
 
@@ -37,7 +40,7 @@ class Tools:
         self._folded: dict[str, list[str]] = {}
         for name in kinds:
             self._folded.setdefault(name.casefold(), []).append(name)
-        self._starts = (*STARTS, *self._folded)
+        self._starts = (*STARTS, *(f"{name}.call" for name in self._folded))
 
     def known(self, written: str) -> str | None:
         """The tool that is meant."""
@@ -51,7 +54,9 @@ class Tools:
 
     def begins(self, word: str) -> bool:
         """Whether the word may begin a call on a line."""
-        folded = word.lstrip("*✿").casefold()
+        folded = word.strip("*✿>").casefold()
+        for prefix in PREFIXES:
+            folded = folded.removeprefix(prefix)
         return any(start.startswith(folded) for start in self._starts)
 
     def custom(self, name: str) -> bool:
@@ -121,6 +126,12 @@ class Tools:
         required = self._schemas.get(name, {}).get("required")
         needed = [key for key in required if key in properties] if isinstance(required, list | tuple) else []
         return properties[0] if len(properties) == 1 else needed[0] if len(needed) == 1 else None
+
+
+def unquoted(text: str) -> str:
+    """What a text says that may be written as JSON."""
+    said = _loaded(text, text) if text[:1] == '"' else text
+    return said if isinstance(said, str) else text
 
 
 def _types(schema: Any) -> set[str]:

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from string import ascii_uppercase, digits
 
 LETTERS = {5: "acdehinoqrstwxyv", 16: "flpu", 20: "bgjkmz"}
-MARKS = {5: "#*+.;=_~-({}", 20: ")`", 25: "'", 40: '/:[]"', 55: "?|", 65: ",$&", 100: "!%<>@\^"}
+MARKS = {5: "#*+.;=_~-({}", 20: ")`", 25: "'", 40: '/:[]"', 55: "?|", 65: ",$&", 100: r"!%<>@\^"}
 """Hundredths of a token that one of these costs."""
 
 SCRIPTS = (

@@ -5,52 +5,65 @@ from typing import Any
 
 from dragoman.counting import Counter
 from dragoman.json import dumped
-from dragoman.wire.chat import ChatRequest
+from dragoman.wire.chat import ChatRequest, Message, Part, text_of
 
-A_MESSAGE = 3
+A_MESSAGE = 4
+"""What stands around a message: three marks, and its role (OpenAI cookbook, counting tokens)."""
 A_NAME = 1
 THE_ANSWER = 3
 """What begins the assistant's message."""
-IMAGES = {"low": 85}
 AN_IMAGE = 765
-BYTES_A_TOKEN = 400
-"""Of a recording or a file, in base64."""
+"""One of 1024 by 1024 pixels in high detail; what an image has in truth, its size would tell."""
+A_SMALL_IMAGE = 85
+BYTES_A_TOKEN = {"wav": 4800, "mp3": 1600, "pcm16": 4800}
+"""Of sound: ten tokens a second."""
+BYTES_OF_A_FILE = 50
+"""For one token, as in a PDF."""
 
 
 def prompt_tokens(request: ChatRequest, counter: Counter) -> int:
     """The tokens that a request asks with: its messages, tools and schema."""
-    texts: list[str] = []
+    schemas = (request.tools, request.functions, request.response_format)
+    texts = ["\n".join(dumped(schema).decode() for schema in schemas if schema)]
     tokens = THE_ANSWER
     for message in request.messages:
-        tokens += A_MESSAGE + (A_NAME if message.get("name") else 0)
-        texts.extend(_texts(message))
         content = message.get("content")
-        tokens += sum(map(_part, content)) if isinstance(content, list) else 0
-    schemas = (request.tools, request.functions, request.response_format)
-    texts.extend(dumped(asked).decode() for asked in schemas if asked)
-    return tokens + counter.count("\n".join(texts))
+        tokens += A_MESSAGE + (A_NAME if message.get("name") else 0)
+        tokens += sum(map(_beside_text, content)) if isinstance(content, list) else 0
+        texts.append("\n".join(filter(None, _texts(message))))
+    return tokens + sum(map(counter.count, texts))
 
 
-def _texts(message: Any) -> Iterator[str]:
-    content = message.get("content")
-    if isinstance(content, str):
-        yield content
-    for part in content if isinstance(content, list) else ():
-        text = part.get("text") or part.get("refusal")
-        if isinstance(text, str):
-            yield text
-    for call in message.get("tool_calls") or ():
-        inner = call.get("function") or call.get("custom") or {}
-        yield from (inner[name] for name in ("name", "arguments", "input") if isinstance(inner.get(name), str))
+def _texts(message: Message) -> Iterator[str]:
+    """All that is text in a message."""
+    said: dict[str, Any] = {**message}
+    yield said.get("name") or ""
+    yield text_of(said.get("content"))
+    yield said.get("refusal") or ""
+    for call in said.get("tool_calls") or ():
+        yield from _called(call.get("function") or call.get("custom"))
+    yield from _called(said.get("function_call"))
 
 
-def _part(part: Any) -> int:
-    """An image, a recording or a file, by its size."""
-    match part["type"]:
-        case "image_url":
-            return IMAGES.get(part["image_url"].get("detail") or "", AN_IMAGE)
-        case "input_audio":
-            return len(part["input_audio"]["data"]) // BYTES_A_TOKEN
-        case "file":
-            return len(part["file"].get("file_data") or "") // BYTES_A_TOKEN
-    return 0
+def _called(call: Any) -> Iterator[str]:
+    texts = (call.get(key) for key in ("name", "arguments", "input")) if isinstance(call, dict) else ()
+    return (text for text in texts if isinstance(text, str))
+
+
+def _beside_text(part: Part) -> int:
+    """The tokens of an image, a recording or a file; nothing is opened, only sizes are looked at."""
+    match part:
+        case {"type": "image_url", "image_url": {"detail": "low"}}:
+            return A_SMALL_IMAGE
+        case {"type": "image_url"}:
+            return AN_IMAGE
+        case {"type": "input_audio", "input_audio": {"data": str(data), "format": format}}:
+            return _bytes(data) // BYTES_A_TOKEN.get(str(format), BYTES_A_TOKEN["mp3"])
+        case {"type": "file", "file": {"file_data": str(data)}}:
+            return _bytes(data) // BYTES_OF_A_FILE
+        case _:
+            return 0
+
+
+def _bytes(base64: str) -> int:
+    return len(base64) * 3 // 4
