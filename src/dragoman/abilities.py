@@ -147,43 +147,55 @@ class Supplied(BaseModel):
         return {**UNSAID, **dict.fromkeys(native, "native"), "reasoning": thoughts, **self.abilities}
 
 
-def _said_by_tools(request: ChatRequest) -> bool:
-    return any(message["role"] == "tool" or message.get("tool_calls") for message in request.messages)
+class Asking:
+    """A request, looked through once for what asks for an ability."""
+
+    __slots__ = ("parts", "request", "roles")
+
+    def __init__(self, request: ChatRequest) -> None:
+        self.request = request
+        self.roles = {message["role"] for message in request.messages}
+        """Who speaks in its messages."""
+        contents = [message.get("content") for message in request.messages]
+        self.parts = {part["type"] for content in contents if isinstance(content, list) for part in content}
+        """What its messages consist of, beside plain text."""
+
+    @property
+    def calls(self) -> bool:
+        """Whether tools are offered, or were called."""
+        messages: list[Any] = self.request.messages
+        return bool(
+            self.request.tools
+            or "tool" in self.roles
+            or ("assistant" in self.roles and any(message.get("tool_calls") for message in messages))
+        )
+
+    @property
+    def format(self) -> str | None:
+        """The type of the `response_format`."""
+        return self.request.response_format and self.request.response_format["type"]
 
 
-def _format(request: ChatRequest) -> Any:
-    return request.response_format and request.response_format["type"]
-
-
-def _has(part: PartType) -> Callable[[ChatRequest], bool]:
-    return lambda request: any(
-        isinstance(content := message.get("content"), list) and any(each["type"] == part for each in content)
-        for message in request.messages
-    )
-
-
-def _speaks(*roles: str) -> Callable[[ChatRequest], bool]:
-    return lambda request: any(message["role"] in roles for message in request.messages)
-
-
-ASKED: dict[Ability, Callable[[ChatRequest], Any]] = {
-    "stream": lambda request: request.stream,
-    "n": lambda request: request.n and request.n > 1,
-    "stop": lambda request: request.stop,
-    "max_tokens": lambda request: request.limit,
-    "usage": lambda request: not request.stream or request.wants_usage,
-    "tools": lambda request: request.tools or _said_by_tools(request),
-    "functions": lambda request: request.functions or _speaks("function")(request),
-    "json_object": lambda request: _format(request) == "json_object",
-    "json_schema": lambda request: _format(request) == "json_schema",
-    "system": _speaks("system", "developer"),
-    "developer": _speaks("developer"),
-    "history": lambda request: len(request.messages) > 1 and _speaks("assistant", "tool", "function")(request),
-    **{ability: _has(part) for ability, part in PARTS.items()},
-    "logprobs": lambda request: request.logprobs,
-    "audio_output": lambda request: request.audio or "audio" in (request.modalities or ()),
-    "prediction": lambda request: request.prediction,
-    "web_search": lambda request: request.web_search_options is not None,
-    "reasoning": lambda request: True,
+ASKED: dict[Ability, Callable[[Asking], Any]] = {
+    "stream": lambda asking: asking.request.stream,
+    "n": lambda asking: asking.request.n and asking.request.n > 1,
+    "stop": lambda asking: asking.request.stop,
+    "max_tokens": lambda asking: asking.request.limit,
+    "usage": lambda asking: not asking.request.stream or asking.request.wants_usage,
+    "tools": lambda asking: asking.calls,
+    "functions": lambda asking: asking.request.functions or "function" in asking.roles,
+    "json_object": lambda asking: asking.format == "json_object",
+    "json_schema": lambda asking: asking.format == "json_schema",
+    "system": lambda asking: "system" in asking.roles or "developer" in asking.roles,
+    "developer": lambda asking: "developer" in asking.roles,
+    "history": lambda asking: not asking.roles.isdisjoint(("assistant", "tool", "function")),
+    "images": lambda asking: "image_url" in asking.parts,
+    "audio": lambda asking: "input_audio" in asking.parts,
+    "files": lambda asking: "file" in asking.parts,
+    "logprobs": lambda asking: asking.request.logprobs,
+    "audio_output": lambda asking: asking.request.audio or "audio" in (asking.request.modalities or ()),
+    "prediction": lambda asking: asking.request.prediction,
+    "web_search": lambda asking: asking.request.web_search_options is not None,
+    "reasoning": lambda asking: True,
 }
 """Whether a request asks for an ability."""

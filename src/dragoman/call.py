@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any, TypeAlias
 
@@ -40,15 +40,19 @@ class Call:
 
     def asking(self, **changes: Any) -> "Call":
         """The same call with other request fields. They are taken as they are, not validated again."""
-        return replace(self, request=self.request.model_copy(update=changes))
+        return self._with(self.request.model_copy(update=changes))
 
     def without(self, *fields: str) -> "Call":
         """The same call as if the caller had not sent these request fields."""
-        return replace(self, request=self.request.without(*fields))
+        return self._with(self.request.without(*fields))
 
     async def apart(self) -> "Call":
         """The same call with an `open` of its own, so that what it opens can be closed before the rest is."""
-        return replace(self, open=await self.open.enter_async_context(AsyncExitStack()))
+        own = await self.open.enter_async_context(AsyncExitStack())
+        return Call(self.request, self.key, own, self.id, self.headers)
+
+    def _with(self, request: ChatRequest) -> "Call":
+        return Call(request, self.key, self.open, self.id, self.headers)
 
 
 @dataclass(slots=True)

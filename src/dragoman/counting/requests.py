@@ -10,6 +10,8 @@ from dragoman.wire.chat import ChatRequest, Message, Part, text_of
 A_MESSAGE = 4
 """What stands around a message: three marks, and its role (OpenAI cookbook, counting tokens)."""
 A_NAME = 1
+PLAIN = {"role", "content"}
+"""What most messages have."""
 THE_ANSWER = 3
 """What begins the assistant's message."""
 AN_IMAGE = 765
@@ -28,10 +30,14 @@ def prompt_tokens(request: ChatRequest, counter: Counter) -> int:
     tokens = THE_ANSWER
     for message in request.messages:
         content = message.get("content")
-        tokens += A_MESSAGE + (A_NAME if message.get("name") else 0)
+        tokens += A_MESSAGE
+        if message.keys() == PLAIN and isinstance(content, str):
+            texts.append(content)
+            continue
+        tokens += A_NAME if message.get("name") else 0
         tokens += sum(map(_beside_text, content)) if isinstance(content, list) else 0
         texts.append("\n".join(filter(None, _texts(message))))
-    return tokens + sum(map(counter.count, texts))
+    return tokens + counter.count("".join(texts))
 
 
 def _texts(message: Message) -> Iterator[str]:

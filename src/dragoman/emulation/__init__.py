@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from dragoman.abilities import ABILITIES, ASKED, PARAMETERS, PARTS, Ability, Supplied, Treatment
+from dragoman.abilities import ABILITIES, ASKED, PARAMETERS, PARTS, Ability, Asking, Supplied, Treatment
 from dragoman.call import Call, Chunk, Handler, Middleware, Telling, stack
 from dragoman.counting import opened as counter_of
 from dragoman.emulation.choices import chosen
@@ -108,17 +108,17 @@ class _Completing:
 
     def handle(self, call: Call) -> AsyncIterator[Chunk]:
         """Goes the road that has what this call asks for."""
-        request = call.request
-        asked = {ability: self._treatments[ability] for ability, asks in self.lacking if asks(request)}
+        asking = Asking(call.request)
+        asked = {ability: self._treatments[ability] for ability, asks in self.lacking if asks(asking)}
         if not IN_TEXT.isdisjoint(asked):
-            self._imply(asked, request)
+            self._imply(asked, asking)
         key = frozenset(asked.items())
         road = self._roads.get(key)
         if road is None:
             road = self._roads[key] = self._road(key)
         return road(call)
 
-    def _imply(self, asked: dict[Ability, Treatment], request: ChatRequest) -> None:
+    def _imply(self, asked: dict[Ability, Treatment], asking: Asking) -> None:
         """Adds what those who read or rewrite the text need around them, and cannot leave to the backend."""
         made = {ability for ability, treatment in asked.items() if treatment == "emulate"}
         needed: list[Ability] = ["n"] if made & IN_TEXT else []
@@ -127,10 +127,10 @@ class _Completing:
             needed.append("stop")
         if "functions" in made and self._treatments["tools"] != "native":
             asked.setdefault("tools", self._treatments["tools"])
-        if made & CUTS or ("stop" in needed and request.stop):
+        if made & CUTS or ("stop" in needed and asking.request.stop):
             needed.append("usage")
         for ability in needed:
-            if ASKED[ability](request):
+            if ASKED[ability](asking):
                 asked.setdefault(ability, "emulate")
 
     def _road(self, asked: Asked) -> Handler:

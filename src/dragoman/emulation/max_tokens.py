@@ -30,11 +30,11 @@ class _Meter:
             return text
         whole = "".join(self._said)
         self._said = [whole]
-        fits = self._counter.fitting(whole, self._limit)
-        if fits >= len(whole):
-            self._sure = self._limit - self._counter.count(whole)
+        self._sure = self._limit - self._counter.count(whole)
+        if self._sure >= 0:
             return text
         self.spent = True
+        fits = self._counter.fitting(whole, self._limit)
         return text[: max(0, fits - (self._length - len(text)))]
 
 

@@ -30,7 +30,8 @@ class _Said:
 
     def usage(self, asked: int, counter: Counter) -> dict[str, Any]:
         """OpenAI's usage object."""
-        thought, told = counter.count("".join(self.thoughts)), counter.count("".join(self.texts))
+        told = counter.count("".join(self.texts))
+        thought = counter.count("".join(self.thoughts)) if self.thoughts else 0
         usage: dict[str, Any] = {"prompt_tokens": asked, "completion_tokens": thought + told}
         return {**usage, "completion_tokens_details": {"reasoning_tokens": thought}} if thought else usage
 
