@@ -80,7 +80,10 @@ def _decoded(talk: Talk, name: str, source: Mended, key: str) -> Reading[Mended]
         yield from flow(inner, talk.report.argued)
     elif (yield from inner.blanks()) == "{":
         read = Mended(inner)
-        yield from value(read, talk.report.argued)
+        written = (yield from read.peek()) == "{"
+        yield from value(read, talk.report.argued if written else parts.append)
+        if not written:
+            talk.report.argued(talk.tools.coerced(name, key, "".join(parts)))
     yield from flow(inner, parts.append)
     if not custom and read is source:
         talk.report.argued(talk.tools.texted(name, key, "".join(parts)))

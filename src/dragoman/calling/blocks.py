@@ -27,7 +27,7 @@ _WORD = regex.compile(r"\w[\w.:/\-]{1,160}+")
 _PYTHON = regex.compile(r"[\w.\-]{1,160}+(?:\s{0,9}+[(=]|\s{1,9}+\w{1,160}+\()")
 _SENTENCE = regex.compile(r"[^\s<>{}\[\]`]{1,80}+(?:\s{1,9}+[^\s<>{}\[\]`]{1,80}+){1,50}+\s{0,9}+(?=\{)")
 _FUNCTOOLS = regex.compile(r"functools(?=\[)")
-NAMED_OBJECT = regex.compile(r"\w[\w.\-]{1,160}+[ \t]{0,9}+\n?[ \t]{0,9}+\{\s{0,99}+[\"'}]")
+NAMED_OBJECT = regex.compile(r"\w[\w.\-]{0,160}+[ \t]{0,9}+\n?[ \t]{0,9}+\{\s{0,99}+[\"'}]")
 """How a call goes on that begins with a tool's name, without any mark."""
 _IDENTIFIER = regex.compile(r"\w{0,80}+")
 _NAME = regex.compile(r"(?P<name>[^<>]{1,160}+)</[\w\-]{1,40}>")
@@ -40,6 +40,15 @@ _ESCAPES = regex.compile(r'<escape>|<\|"\|>')
 def call(talk: Talk) -> Reading[None]:
     """Reads the call at hand, or several if they are in one object or list. Raises NoCall if there is none."""
     pending = Pending(talk)
+    try:
+        yield from _read(talk, pending)
+    except NoCall:
+        if pending.tool is None:
+            raise
+        pending.finish()
+
+
+def _read(talk: Talk, pending: Pending) -> Reading[None]:
     done = False
     while not done:
         sign = yield from talk.script.blanks()
@@ -61,18 +70,16 @@ def _takes_text(talk: Talk, pending: Pending) -> bool:
 
 def _text(pending: Pending) -> Reading[None]:
     if pending.values or pending.tool is not None:
-        pending.fail()
-    else:
-        yield from pending.text()
+        raise NoCall
+    yield from pending.text()
 
 
 def _mark(talk: Talk, pending: Pending) -> Reading[bool]:
     mark = yield from talk.script.match(MARK)
+    if not mark and not pending.word:
+        raise NoCall
     if not mark:
-        if pending.word:
-            yield from _text(pending)
-        else:
-            pending.fail()
+        yield from _text(pending)
         return True
     return (yield from _MARKS[meant(mark)](talk, pending, mark))
 
@@ -111,7 +118,7 @@ def _other(talk: Talk, pending: Pending, mark: regex.Match[str]) -> Reading[bool
     elif pending.word and not mark["close"] and (known is None or talk.tools.takes(known, word)):
         return (yield from _parameter(talk, pending, mark))
     else:
-        pending.fail()
+        raise NoCall
     return True
 
 
@@ -211,7 +218,7 @@ def _word_in_brackets(talk: Talk, pending: Pending, bracket: regex.Match[str]) -
 
 def _object(talk: Talk, pending: Pending) -> Reading[bool]:
     if pending.values:
-        pending.fail()
+        raise NoCall
     elif pending.name is None or (yield from talk.script.match(_CALL)):
         yield from objects.calls(talk)
     elif pending.name.startswith("call:"):
@@ -246,11 +253,10 @@ def _word(talk: Talk, pending: Pending) -> Reading[bool]:
         return False
     if talk.trust is Trust.SURE and pending.name is None and (yield from script.passed(_SENTENCE)):
         return False
-    word = yield from script.match(_WORD)
     named = talk.trust or (yield from script.match(NAMED_OBJECT))
+    word = yield from script.match(_WORD)
     if not word or not named or (pending.name is not None and not pending.parted):
-        pending.fail()
-        return True
+        raise NoCall
     script.at = word.end()
     pending.name, pending.parted = word[0], False
     talk.named(pending.name)

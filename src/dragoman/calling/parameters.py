@@ -47,12 +47,6 @@ class Pending:
         else:
             self.talk.unknown = self.name
 
-    def fail(self) -> None:
-        """What follows is no part of it, which therefore is complete. Raises NoCall if it is none yet."""
-        if self.tool is None:
-            raise NoCall
-        self.finish()
-
     def _give(self, arguments: str, cut: bool, cut_in_text: bool) -> None:
         self.talk.report.argued(arguments)
         self.talk.report.ended(cut, cut_in_text)

@@ -27,7 +27,7 @@ class Mender(Texts):
     What is nested more than MAX_DEPTH levels deep ends the value there.
 
     `done`: the value is complete, and `rest` is what was fed after it. After `end`, `cut` says that it was not
-    complete, and `cut_in_text` that it ended within a text or a key, which may be only half of it.
+    complete, and `cut_in_text` that it ended within a text, which may be only half of it, or a key was left out.
     """
 
     def __init__(self) -> None:
@@ -52,8 +52,11 @@ class Mender(Texts):
             if finish := _ENDINGS.get(state):
                 finish(self)
             self.cut = not self.done
-            half = state in _CUT_IN_TEXT or (state is Mender._words and "".join(self._said).endswith('"'))
-            self.cut_in_text = self.cut and half
+            left_out = self._key_at is not None
+            if left_out:
+                del self._said[self._key_at :]
+            half = state in (Mender._within, Mender._name) or (state is Mender._words and "".join(self._said).endswith('"'))
+            self.cut_in_text = self.cut and (left_out or half)
             while self._open:
                 self._shut()
             self._go(Mender._over)
@@ -98,6 +101,7 @@ class Mender(Texts):
 
     def _opened(self, kind: str) -> bool:
         self._begin()
+        self._key_at = None
         if len(self._open) == MAX_DEPTH:
             self._said.append("null")
             return self._go(Mender._over)
@@ -163,6 +167,7 @@ class Mender(Texts):
 
     def _nothing(self) -> bool:
         """A key without a value."""
+        self._key_at = None
         self._said.append("null")
         return self._go(Mender._after_member)
 
@@ -172,9 +177,11 @@ class Mender(Texts):
         return self._begin_text(None, Mender._ended)
 
     def _text_key(self) -> bool:
+        self._key_at = len(self._said)
         return self._begin_text(AFTER_KEY, Mender._colon)
 
     def _text_value(self) -> bool:
+        self._key_at = None
         return self._begin_text(after_value(self._open[-1], len(self._open) == 1), Mender._ended)
 
     # what has no quotes
@@ -204,6 +211,7 @@ class Mender(Texts):
         name = self._ran().strip()
         if not spoken(name) or _BEFORE.fullmatch(name + self._text[self._at : self._at + 1]):
             return self._go(Mender._key)
+        self._key_at = len(self._said)
         self._begin()
         self._said.append(quoted(name))
         return self._go(Mender._colon)
@@ -243,6 +251,7 @@ class Mender(Texts):
         if not values:
             return self._nothing() if self._open[-1] == "{" else self._go(Mender._item)
         self._begin()
+        self._key_at = None
         if None in values or (len(values) > 1 and self._open[-1] == "{"):
             self._said.append(quoted(run.strip()))
         else:
@@ -264,19 +273,12 @@ class Mender(Texts):
 
     def _cut_text(self) -> None:
         self._said.append('"')
-        if self._then is Mender._colon:
-            self._cut_key()
-
-    def _cut_name(self) -> None:
-        self._say_name()
-        if self._state is Mender._colon:
-            self._cut_key()
-
-    def _cut_key(self) -> None:
-        self._said.append(":null")
 
     def _cut_words(self) -> None:
-        self._say_words(cut_scalar)
+        """A number is taken for whole, the beginning of a literal for the literal where no key can be left out."""
+        word = "".join(self._run).strip()
+        if self._key_at is None or not word.isalpha() or scalar(word) or not cut_scalar(word):
+            self._say_words(cut_scalar)
 
 
 _BEGINNING = {"{": Mender._brace, "[": Mender._bracket, "(": Mender._bracket}
@@ -295,12 +297,8 @@ _VALUE = {
 _ITEM = {**_VALUE, **dict.fromkeys(",;", Mender._skip), **_CLOSING}
 _AFTER = {**dict.fromkeys(",;", Mender._comma), **dict.fromkeys(":=+", Mender._skip), **_CLOSING}
 
-_CUT_IN_TEXT = {Mender._within, Mender._name}
 _ENDINGS: dict[State, Callable[[Mender], object]] = {
     Mender._within: Mender._cut_text,
     Mender._first_word: Mender._cut_first_word,
-    Mender._name: Mender._cut_name,
     Mender._words: Mender._cut_words,
-    Mender._colon: Mender._cut_key,
-    Mender._value: Mender._nothing,
 }

@@ -22,6 +22,8 @@ class Reader:
         self._said: list[str] = []
         self._due: list[str] = []
         """A comma and the blanks after it, said once something follows them."""
+        self._key_at: int | None = None
+        """Where in what is said a key begins whose value has not: it is held, and left out if none comes."""
         self._open: list[str] = []
         """The brackets that are open."""
         self._comment = ""
@@ -32,8 +34,10 @@ class Reader:
         self._text, self._at = self._text[self._at :] + text, 0
         while self._state(self):
             pass
-        said = "".join(self._said)
-        self._said.clear()
+        sure = len(self._said) if self._key_at is None else self._key_at
+        said = "".join(self._said[:sure])
+        del self._said[:sure]
+        self._key_at = None if self._key_at is None else 0
         return said
 
     def _begin(self) -> None:

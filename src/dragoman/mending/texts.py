@@ -26,7 +26,7 @@ class Texts(Reader):
         if self._special and not self._special(text):
             return text
         said = self._read(text)
-        within = self._state is Texts._within and self._at == len(self._text)
+        within = self._state is Texts._within and self._at == len(self._text) and self._key_at is None
         self._special = SPECIAL[self._quote].search if within else None
         return said
 
