@@ -38,7 +38,7 @@ def read(entry):
                 pass
             case Unknown(name, _):
                 unknown.append(name)
-            case Broken():
+            case Broken() if not entry.get("cut"):  # of what broke off nothing can be made; it is asked for again
                 unknown.append("broken")
     return text.strip(), [_made(name, said, kinds) for name, said in calls], unknown, cut
 

@@ -271,7 +271,7 @@ def _nothing(talk: Talk, pending: Pending) -> Reading[bool]:
 
 
 _TRUST = {Kind.CALL: Trust.SURE, Kind.LIKELY: Trust.LIKELY}
-_READERS = {"`": _fence, "[": _bracket, "{": _object, "": _nothing}
+_READERS = {"`": _fence, "~": _fence, "[": _bracket, "{": _object, "": _nothing}
 _MARKS = {
     Kind.CALL: _opened,
     Kind.LIKELY: _opened,

@@ -9,7 +9,7 @@ from dragoman.json import loaded
 from dragoman.mending import Mender
 
 _STOP = re.compile(r"<|```")
-_CLOSING = regex.compile(
+CLOSING = regex.compile(
     r"</(?:\w{1,20}:)?(?:tools?|functions?|invoke|tool[-_]?calls?|function[-_]?calls?)\s?>"
     r"|</?[|｜]?(?:end_function_call|[\w▁]{0,30}(?:call|calls|section|action)(?:[_▁]end)?)[|｜]>|```"
 )
@@ -82,7 +82,7 @@ class Mended(Script):
             return sign == "<" or not _BEFORE_TEXT.search(self._tail)
         if not _AFTER_VALUE.search(self._tail):
             return False
-        closing = yield from self._source.match(_CLOSING)
+        closing = yield from self._source.match(CLOSING)
         return closing is not None
 
     def _feed(self, end: int) -> None:

@@ -14,7 +14,7 @@ HEAD = regex.compile(r"<(?P<close>/?)(?P<word>[|｜\w▁.:\-\\]{1,100}+)")
 BRACKET = regex.compile(r"\[(?P<close>/|END_)?(?P<word>(?:TOOL|FUNCTION)_(?:CALLS?|REQUEST|RESULTS?)|ARGS|CALL_ID)\]")
 CALLS = ("TOOL_CALLS", "TOOL_CALL", "TOOL_REQUEST", "FUNCTION_CALL", "FUNCTION_CALLS")
 """Words in brackets that a call follows."""
-FENCE = regex.compile(r"```+(?P<language>[\w+#.\-]{0,40}+)")
+FENCE = regex.compile(r"(?:```+|~~~+)(?P<language>[\w+#.\-]{0,40}+)")
 
 _ATTRIBUTE = regex.compile(r"([\w\-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>/]+))")
 _NAMES = ("name", "tool", "function", "tool_name", "function_name")

@@ -6,7 +6,7 @@ import regex
 
 from dragoman.calling import objects
 from dragoman.calling.script import NoCall, Reading
-from dragoman.calling.talk import Talk, Trust
+from dragoman.calling.talk import ROOM, Talk, Trust
 
 _HEADER = regex.compile(
     r"(?:<\|start\|>(?P<role>[^<]{0,200}+))?(?:<\|channel\|>(?P<channel>[^<]{0,200}+))?"
@@ -14,10 +14,14 @@ _HEADER = regex.compile(
 )
 _SPOKEN_HEADER = regex.compile(r"(?:assistant)?commentary\s{1,3}+to=(?P<to>[\w.\-]{1,160}+)")
 """What is left of a header where its marks were taken out."""
+STRIPPED = regex.compile("analysis[A-Z]")
+"""How an answer begins whose marks were taken out."""
+_FINAL = regex.compile("assistantfinal")
+_SPOKEN = regex.compile(r"assistant(?:commentary\s{1,3}+to=|final)")
 _CONSTRAINED = regex.compile("json|code")
 _TO = regex.compile(r"to=(?P<to>[\w.\-]+)")
 _END = regex.compile(r"<\|(?P<word>end|call|return|start|channel)\|>")
-_ENDED = regex.compile(r"<\|(?:end|call|return)\|>")
+_ENDED = regex.compile(r"<\|(?:end|call|return|assistant)\|>")
 _PEOPLE = ("user", "assistant", "all", "developer", "system")
 
 
@@ -26,7 +30,7 @@ def message(talk: Talk) -> Reading[bool]:
 
     Gives whether the model goes on with what a call gave, which only the caller can know. Raises NoCall.
     """
-    if talk.messages and (yield from talk.script.passed(_ENDED)):
+    if (yield from talk.script.passed(_ENDED)):
         return False
     header = yield from talk.script.passed(_HEADER)
     if not header or not (header["role"] or header["channel"]):
@@ -47,7 +51,13 @@ def message(talk: Talk) -> Reading[bool]:
 
 
 def spoken(talk: Talk) -> Reading[None]:
-    """The same for a call whose header has lost its marks. Raises NoCall."""
+    """The same where all marks were taken out. Raises NoCall."""
+    if (yield from talk.script.match(STRIPPED)):
+        talk.script.release()
+        yield from talk.script.until(_SPOKEN, len)
+        if (yield from talk.script.passed(_FINAL)):
+            return
+        talk.script.hold(ROOM[Trust.BARE])
     header = yield from talk.script.passed(_SPOKEN_HEADER)
     if not header or talk.tools.known(header["to"]) is None:
         raise NoCall

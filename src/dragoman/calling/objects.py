@@ -6,9 +6,9 @@ import regex
 
 from dragoman.calling.arguments import stream, value
 from dragoman.calling.events import Report
-from dragoman.calling.layers import Mended
+from dragoman.calling.layers import CLOSING, Mended
 from dragoman.calling.marks import folded
-from dragoman.calling.script import NoCall, Reading
+from dragoman.calling.script import NoCall, Reading, Script
 from dragoman.calling.talk import Talk, Trust
 from dragoman.json import dumped, loaded
 
@@ -39,6 +39,7 @@ _TEXT = r'"(?:[^"\\]|\\.){0,200}+"'
 _FIELD = regex.compile(rf"(?P<close>\}})|(?P<key>{_TEXT})\s{{0,200}}+:", regex.DOTALL)
 _NAME = regex.compile(_TEXT, regex.DOTALL)
 _FIRST = regex.compile(rf"\{{\s{{0,200}}+(?:\}}|(?P<key>{_TEXT}))", regex.DOTALL)
+_ESCAPED = regex.compile(r'\{\s{0,200}+\\"')
 _SCHEMA = regex.compile(r'\{\s{0,200}+"(?:type"\s{0,200}+:\s{0,200}+"object"|properties"|\$schema")')
 """How the description of a tool goes on, which is no call of it."""
 
@@ -68,13 +69,25 @@ class _Fields:
 
 def calls(talk: Talk) -> Reading[None]:
     """The calls that are in the object at hand. Raises NoCall if there are none."""
-    source, before = Mended(talk.script), talk.report.calls
+    escaped = yield from talk.script.match(_ESCAPED)
+    source = Mended((yield from _unescaped(talk)) if escaped else talk.script)
+    before = talk.report.calls
     try:
         yield from _object(talk, source, 0)
     except NoCall:
         if talk.report.calls == before:
             raise
     yield from source.drained()
+
+
+def _unescaped(talk: Talk) -> Reading[Script]:
+    """The object at hand, which is all escaped, without its escapes."""
+    parts: list[str] = []
+    yield from talk.script.until(CLOSING, parts.append)
+    text = Script()
+    text.add(regex.sub(r'\\(["\\/])', r"\1", "".join(parts)))
+    text.ended = True
+    return text
 
 
 def given(talk: Talk, written: str, key: str = "input") -> Reading[None]:

@@ -5,7 +5,7 @@ from enum import Enum, auto
 
 import regex
 
-from dragoman.calling import blocks, steps
+from dragoman.calling import blocks, messages, steps
 from dragoman.calling.marks import BRACKET, CALLS, FENCE, HEAD, Kind, begun, folded
 from dragoman.calling.script import Reading
 from dragoman.calling.talk import Talk, Trust
@@ -13,10 +13,10 @@ from dragoman.calling.talk import Talk, Trust
 BLANKS_HELD = 2_000
 """Blanks that are held back at most, because they are no text if a call follows."""
 
-MAY_BEGIN = re.compile(r"[<\[`\n]|\s\Z")
+MAY_BEGIN = re.compile(r"[<\[`~\n]|\s\Z")
 """What is in a text that cannot just be passed on within a line."""
 _BLANKS = re.compile(r"\s++")
-_PLAIN = re.compile(r"[^\s<\[`]++(?:[^\S\n]++[^\s<\[`]++)*+|.", re.DOTALL)
+_PLAIN = re.compile(r"[^\s<\[`~]++(?:[^\S\n]++[^\s<\[`~]++)*+|.", re.DOTALL)
 _WORD = re.compile(r"[*✿>\w.\-]{1,200}+")
 _RESULT = regex.compile(r"\*{0,2}+Observation\*{0,2}+[ \t]{0,9}+:|✿RESULT✿", regex.IGNORECASE)
 _LIST = regex.compile(r"\[\s{0,99}+(?:\{|[A-Za-z_][\w.\-]{0,160}+\s{0,9}+[(=])")
@@ -56,6 +56,8 @@ class Prose:
         """Whether what comes may just be passed on if it holds nothing of what may begin a call."""
         self._talk, self._script = talk, talk.script
         self._blanks = ""
+        self._fresh = True
+        """Whether nothing was said yet."""
         self.starts = True
         """Whether a line begins here, or the text after a call."""
         self.thinks = True
@@ -108,7 +110,7 @@ class Prose:
     def otherwise(self) -> Reading[None]:
         """What may have begun there is text."""
         script, sign = self._script, self._script.text[self._script.at]
-        if sign == "`" and self.starts and (fence := (yield from script.match(FENCE))):
+        if sign in "`~" and self.starts and (fence := (yield from script.match(FENCE))):
             self.code = fence[0].removesuffix(fence["language"])
             self._say(FENCE)
         elif sign in "{[" and self.starts:
@@ -132,12 +134,13 @@ class Prose:
     def _said(self, text: str) -> None:
         self._talk.report.said(self._blanks + text)
         self._talk.trust = Trust.BARE
+        self._fresh = False
         self._blanks, self.starts = "", False
 
     def _begins(self, sign: str) -> Reading[Begin | None]:
         if sign == "<":
             return (yield from self._mark())
-        if sign == "`":
+        if sign in "`~":
             return (yield from self._fence())
         if sign == "[" and (bracket := (yield from self._script.match(BRACKET))):
             if bracket["close"]:
@@ -146,6 +149,8 @@ class Prose:
             return Begin.RESULT if results else Begin.CALL if bracket["word"] in CALLS else None
         if not self.starts or self.code:
             return None
+        if self._fresh and (yield from self._script.match(messages.STRIPPED)):
+            return Begin.SPOKEN
         if sign == "[":
             return Begin.CALL if (yield from self._script.match(_LIST)) else None
         return Begin.CALL if sign == "{" else (yield from self._word())
@@ -159,7 +164,7 @@ class Prose:
         calls = self._talk.report.calls
         if calls and (kind is Kind.RESULT or (barred and folded(word) == "imstart")):
             return Begin.RESULT
-        if barred and (word in ("start", "channel") or (kind is Kind.END and self._talk.messages)):
+        if barred and (word in ("start", "channel", "assistant") or (kind is Kind.END and self._talk.messages)):
             return Begin.MESSAGE
         if kind is Kind.CALL:
             return Begin.CALL

@@ -24,7 +24,7 @@ _BEFORE = (
 _HEAD = regex.compile(r"(?P<name>[\w.\-]{1,160}+)\s{0,9}+\(")
 _BETWEEN = regex.compile(r"[ \t,;)]{0,100}+")
 _LINE_END = regex.compile(r"[ \t]{0,100}+(?:[\n\r<`]|$)")
-_FENCE_END = regex.compile(r"```|$")
+_FENCE_END = regex.compile(r"```|~~~|$")
 
 _OPENING = regex.compile("\"{1,6}+|'{1,6}+")
 _CLOSING = {quote: regex.compile(quote) for quote in ('"', "'", '"""', "'''")}

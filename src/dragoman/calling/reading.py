@@ -23,7 +23,7 @@ _READERS = {
     Begin.SPOKEN: messages.spoken,
 }
 _OPENING = regex.compile(rf"{MARK.pattern}|{BRACKET.pattern}|{FENCE.pattern}")
-_CLOSING = regex.compile(rf"{MARK.pattern}|(?P<fence>```)")
+_CLOSING = regex.compile(rf"{MARK.pattern}|(?P<fence>```|~~~)")
 
 
 class Calls:
@@ -103,7 +103,7 @@ class Calls:
             opening = yield from script.passed(_OPENING)
             sign = yield from script.blanks()
             like_one = sign and sign in "{["
-            fence = bool(opening and opening[0].startswith("`"))
+            fence = bool(opening and opening[0].startswith(("`", "~")))
             sure = not fence or (opening and LANGUAGES.get(folded(opening["language"])) is Kind.CALL)
             if opening and sure and (like_one or self._prose.starts):
                 end = yield from script.until(_CLOSING, len, lambda mark: _ends(mark, fence))
@@ -137,19 +137,19 @@ class Calls:
     def _closing(self, sign: str) -> Reading[bool]:
         """Passes a mark that ends calls, if there is one."""
         talk, script = self._talk, self._talk.script
-        pattern = {"<": MARK, "[": BRACKET, "`": FENCE}.get(sign)
+        pattern = {"<": MARK, "[": BRACKET, "`": FENCE, "~": FENCE}.get(sign)
         mark = (yield from script.match(pattern)) if pattern else None
         if not mark or not self._closes(mark, sign):
             return False
         script.at = mark.end()
-        if sign == "`":
+        if sign in "`~":
             talk.fenced = False
         if sign != "<" or KINDS.get(folded(mark["word"])) not in AROUND:
             talk.trust = Trust.BARE
         return True
 
     def _closes(self, mark: regex.Match[str], sign: str) -> bool:
-        if sign == "`":
+        if sign in "`~":
             return self._talk.fenced and not mark["language"]
         if sign == "[":
             return bool(mark["close"]) or False

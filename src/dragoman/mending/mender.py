@@ -287,7 +287,7 @@ _CLOSING = dict.fromkeys("}])", Mender._closer)
 # a backtick begins a fence as long as no value has begun
 _START = {**_BEGINNING, **dict.fromkeys((quote for quote in CLOSING if quote != "`"), Mender._text_alone)}
 _KEY = {**dict.fromkeys(",;:={[(", Mender._skip), **dict.fromkeys(CLOSING, Mender._text_key), **_CLOSING}
-_COLON = dict.fromkeys(":=", Mender._takes_colon)
+_COLON = dict.fromkeys(":：=", Mender._takes_colon)
 _VALUE = {
     **_BEGINNING,
     **dict.fromkeys(CLOSING, Mender._text_value),
@@ -295,7 +295,7 @@ _VALUE = {
     **dict.fromkeys(",;}])", Mender._nothing),
 }
 _ITEM = {**_VALUE, **dict.fromkeys(",;", Mender._skip), **_CLOSING}
-_AFTER = {**dict.fromkeys(",;", Mender._comma), **dict.fromkeys(":=+", Mender._skip), **_CLOSING}
+_AFTER = {**dict.fromkeys(",，;", Mender._comma), **dict.fromkeys(":=+", Mender._skip), **_CLOSING}
 
 _ENDINGS: dict[State, Callable[[Mender], object]] = {
     Mender._within: Mender._cut_text,

@@ -68,8 +68,8 @@ _TEXT = r"""(?:"(?:[^"\\]|\\(?s:.))*+"|'(?:[^'\\]|\\(?s:.))*+'|`[^`]*+`|[“”�
 _LITERAL = r"(?:[Tt]rue|[Ff]alse|null|None|undefined|NaN)\W"
 _PLAIN_VALUE = rf"(?:[-+]?\.?[0-9]|{_LITERAL}|[{{\[])"
 _WORD = r"[\w$][\w$.-]*+"
-_QUOTED_KEY = rf"[bru]?+{_TEXT}(?:\s*+(?:[:=]|{_PLAIN_VALUE})|\s++[{_QUOTES}])"
-_BARE_KEY = rf"{_WORD}\s*+[:=]"
+_QUOTED_KEY = rf"[bru]?+{_TEXT}(?:\s*+(?:[:：=]|{_PLAIN_VALUE})|\s++[{_QUOTES}])"
+_BARE_KEY = rf"{_WORD}\s*+[:：=]"
 _COMMENT = r"(?:/[/*]|#)"
 _DOTS = r"(?:\.\.\.|…)"
 _LINE_END = r"[ \t\r]*+\n"
@@ -79,11 +79,11 @@ _AFTER_INNER = rf"(?:\s*+(?:[,}}\])]|/[/*])|{_LINE_END}|\s++[{_QUOTES}{{\[(#])"
 _MEMBER = rf"\s*+(?:{_QUOTED_KEY}|{_BARE_KEY}|[,}}\])]|{_COMMENT}|{_DOTS})"
 _ITEM = rf"\s*+(?:[bru]?[{_QUOTES}]|[(,}}\])]|{_PLAIN_VALUE}|{_COMMENT}|{_DOTS}|{_WORD}\s*+[,\]])"
 _NEXT = {
-    "{": rf"\s*+,{_MEMBER}|\s++{_QUOTED_KEY}|{_LINE_END}\s*+{_BARE_KEY}",
-    "[": rf"\s*+,{_ITEM}|\s++[{_QUOTES}]|{_LINE_END}\s*+{_PLAIN_VALUE}",
+    "{": rf"\s*+[,，]{_MEMBER}|\s++{_QUOTED_KEY}|{_LINE_END}\s*+{_BARE_KEY}",
+    "[": rf"\s*+[,，]{_ITEM}|\s++[{_QUOTES}]|{_LINE_END}\s*+{_PLAIN_VALUE}",
 }
 
-AFTER_KEY = regex.compile(rf"\s*+(?:[:=,}}\])({_QUOTES}]|{_COMMENT}|{_PLAIN_VALUE})")
+AFTER_KEY = regex.compile(rf"\s*+(?:[:：=,}}\])({_QUOTES}]|{_COMMENT}|{_PLAIN_VALUE})")
 
 
 @cache
