@@ -31,7 +31,6 @@ ASKED = {
 }
 
 
-
 def served():
     """A server whose backend takes whatever it is asked."""
     able = dict.fromkeys(("tools", "json_schema", "stop"), "native")

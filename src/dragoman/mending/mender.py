@@ -55,7 +55,9 @@ class Mender(Texts):
             left_out = self._key_at is not None
             if left_out:
                 del self._said[self._key_at :]
-            half = state in (Mender._within, Mender._name) or (state is Mender._words and "".join(self._said).endswith('"'))
+            half = state in (Mender._within, Mender._name) or (
+                state is Mender._words and "".join(self._said).endswith('"')
+            )
             self.cut_in_text = self.cut and (left_out or half)
             while self._open:
                 self._shut()
