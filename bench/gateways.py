@@ -24,6 +24,7 @@ backends:
     request:
       model: "{{ model }}"
       message: "{{ last_user }}"
+      system: "{{ system }}"
       history: "{{ turns }}"
     response:
       text: reply

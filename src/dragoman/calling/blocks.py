@@ -23,6 +23,11 @@ from dragoman.calling.talk import Talk, Trust
 from dragoman.json import dumped
 from dragoman.mending import Mender
 
+MOST_STEPS = 1_000
+"""Marks and arguments in a call at most."""
+MOST_OPENED = 8
+"""Marks around a call at most."""
+
 _WORD = regex.compile(r"\w[\w.:/\-]{1,160}+")
 _PYTHON = regex.compile(r"[\w.\-]{1,160}+(?:\s{0,9}+[(=]|\s{1,9}+\w{1,160}+\()")
 _SENTENCE = regex.compile(r"[^\s<>{}\[\]`]{1,80}+(?:\s{1,9}+[^\s<>{}\[\]`]{1,80}+){1,50}+\s{0,9}+(?=\{)")
@@ -50,7 +55,7 @@ def call(talk: Talk) -> Reading[None]:
 
 def _read(talk: Talk, pending: Pending) -> Reading[None]:
     done = False
-    while not done:
+    for _ in range(MOST_STEPS):
         sign = yield from talk.script.blanks()
         if sign == "<":
             done = yield from _mark(talk, pending)
@@ -61,6 +66,9 @@ def _read(talk: Talk, pending: Pending) -> Reading[None]:
             done = yield from reader(talk, pending)
         else:
             done = yield from _word(talk, pending)
+        if done:
+            return
+    raise NoCall
 
 
 def _takes_text(talk: Talk, pending: Pending) -> bool:
@@ -89,6 +97,9 @@ def _opened(talk: Talk, pending: Pending, mark: regex.Match[str]) -> Reading[boo
     if pending.values:
         pending.finish()
         return True
+    pending.opened += 1
+    if pending.opened > MOST_OPENED:
+        raise NoCall
     named = name(mark)
     sure = meant(mark) is Kind.CALL or (mark["more"] or "").startswith("=")
     talk.trusted(Trust.SURE if sure else Trust.LIKELY)

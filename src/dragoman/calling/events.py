@@ -105,6 +105,6 @@ class Report:
 
     def _join(self) -> None:
         if self._parts:
-            text = "".join(self._parts)
+            text = self._parts[0] if len(self._parts) == 1 else "".join(self._parts)
             self._events.append(Argued(text) if self._arguing else Said(text))
             self._parts.clear()

@@ -89,7 +89,7 @@ class Mended(Script):
         source, mender = self._source, self._mender
         piece = source.text[source.at : end]
         source.at = end
-        self._tail = (self._tail + piece[-_TAIL:])[-_TAIL:]
+        self._tail = (self._tail + piece)[-_TAIL:]
         self._given(mender.feed(piece))
         if mender.done:
             self.ended = True
@@ -106,8 +106,9 @@ class Mended(Script):
 
     def _given(self, text: str) -> None:
         self.add(text)
-        for sign in _SIGNS.finditer(text):
-            self._within ^= sign[0] == '"'
+        if '"' in text:
+            for sign in _SIGNS.finditer(text):
+                self._within ^= sign[0] == '"'
 
 
 class Decoded(Script):

@@ -54,10 +54,10 @@ def spoken(talk: Talk) -> Reading[None]:
     """The same where all marks were taken out. Raises NoCall."""
     if (yield from talk.script.match(STRIPPED)):
         talk.script.release()
-        yield from talk.script.until(_SPOKEN, len)
-        if (yield from talk.script.passed(_FINAL)):
+        message = yield from talk.script.until(_SPOKEN, len)
+        if not message or (yield from talk.script.passed(_FINAL)):
             return
-        talk.script.hold(ROOM[Trust.BARE])
+        talk.script.hold(ROOM)
     header = yield from talk.script.passed(_SPOKEN_HEADER)
     if not header or talk.tools.known(header["to"]) is None:
         raise NoCall

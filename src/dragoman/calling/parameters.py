@@ -23,6 +23,8 @@ class Pending:
     """The word of the mark that named it, and around its arguments."""
     parted: bool = False
     """Whether there was a mark since the name that parts it from its arguments."""
+    opened: int = 0
+    """How many marks stand around it."""
     tool: str | None = None
     """The tool, once its call was reported."""
     values: dict[str, Any] = field(default_factory=dict)

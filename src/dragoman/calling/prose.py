@@ -22,6 +22,7 @@ _RESULT = regex.compile(r"\*{0,2}+Observation\*{0,2}+[ \t]{0,9}+:|✿RESULT✿",
 _LIST = regex.compile(r"\[\s{0,99}+(?:\{|[A-Za-z_][\w.\-]{0,160}+\s{0,9}+[(=])")
 """How a list of calls begins."""
 
+_OBJECT = regex.compile(r"""\{\s{0,99}+["'“A-Za-z_}]""")
 _DATA = regex.compile(r'\{\s{0,200}+"|\[\s{0,200}+["{\[\d]')
 """How JSON begins."""
 _BETWEEN = re.compile(r"[\s,:.+\-\w]++")
@@ -73,7 +74,7 @@ class Prose:
                 blanks = _BLANKS.match(script.text, script.at)
                 if blanks:
                     self._hold(blanks[0])
-                elif begin := (yield from self._begins(script.text[script.at])):
+                elif begin := (yield from self._tried(script.text[script.at])):
                     return begin
                 elif script.at < script.stop:
                     self._say(_PLAIN)
@@ -137,6 +138,10 @@ class Prose:
         self._fresh = False
         self._blanks, self.starts = "", False
 
+    def _tried(self, sign: str) -> Reading[Begin | None]:
+        """What may begin here, if it is worth trying."""
+        return (yield from self._begins(sign)) if self._talk.tries(sign in "<[`~") else None
+
     def _begins(self, sign: str) -> Reading[Begin | None]:
         if sign == "<":
             return (yield from self._mark())
@@ -153,7 +158,9 @@ class Prose:
             return Begin.SPOKEN
         if sign == "[":
             return Begin.CALL if (yield from self._script.match(_LIST)) else None
-        return Begin.CALL if sign == "{" else (yield from self._word())
+        if sign == "{":
+            return Begin.CALL if (yield from self._script.match(_OBJECT)) else None
+        return (yield from self._word())
 
     def _mark(self) -> Reading[Begin | None]:
         head = yield from self._script.match(HEAD)

@@ -11,7 +11,7 @@ from dragoman.calling.events import Argued, Broken, Called, Ended, Event, Said, 
 from dragoman.calling.marks import AROUND, BRACKET, FENCE, KINDS, LANGUAGES, MARK, Kind, closes, folded, meant
 from dragoman.calling.prose import MAY_BEGIN, Begin, Prose
 from dragoman.calling.script import NoCall, Reading
-from dragoman.calling.talk import ROOM, Talk, Trust
+from dragoman.calling.talk import ROOM, WIDE_ROOM, Talk, Trust
 from dragoman.calling.tools import Tools, bare
 
 __all__ = ["Argued", "Broken", "Called", "Calls", "Ended", "Event", "Said", "Unknown"]
@@ -22,6 +22,7 @@ _READERS = {
     Begin.STEP: steps.step,
     Begin.SPOKEN: messages.spoken,
 }
+_MARKS = "<[`~"
 _OPENING = regex.compile(rf"{MARK.pattern}|{BRACKET.pattern}|{FENCE.pattern}")
 _CLOSING = regex.compile(rf"{MARK.pattern}|(?P<fence>```|~~~)")
 
@@ -75,7 +76,7 @@ class Calls:
         """Reads what may be a call. If it is none, it is text."""
         talk = self._talk
         before, fenced = talk.report.calls, talk.fenced
-        talk.script.hold(ROOM[talk.trust])
+        talk.script.hold(talk.room)
         try:
             self.over = bool((yield from _READERS[begin](talk)))
             if self._prose.code and talk.unknown is not None:
@@ -85,6 +86,7 @@ class Calls:
             talk.unknown = None
             if talk.report.calls == before:
                 talk.fenced = fenced
+                talk.mistaken(marked=talk.script.text[talk.script.at] in _MARKS)
                 broken = talk.trust is Trust.SURE and (yield from self._broken())
                 if not broken:
                     yield from self._prose.otherwise()
@@ -98,7 +100,7 @@ class Calls:
         script = self._talk.script
         if self._prose.code:
             return False
-        script.hold(ROOM[Trust.BARE])
+        script.hold(ROOM)
         try:
             opening = yield from script.passed(_OPENING)
             sign = yield from script.blanks()
@@ -120,7 +122,7 @@ class Calls:
     def _after(self, called: bool) -> Reading[None]:
         """Passes what ends calls, and blanks; what does is part of a call that is not known."""
         talk, script = self._talk, self._talk.script
-        script.widen(ROOM[Trust.SURE] + ROOM[Trust.BARE])
+        script.widen(WIDE_ROOM + ROOM)
         try:
             while sign := (yield from script.blanks()):
                 if called and sign in (")]},;\"'" if talk.trust else ")]},;"):

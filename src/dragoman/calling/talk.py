@@ -22,8 +22,10 @@ class Trust(IntEnum):
 
 _NAME = re.compile(r"[\w.:/\- ]{1,160}")
 """What may be a tool's name, and is not just a place for one."""
-ROOM = {Trust.BARE: 2_000, Trust.LIKELY: 100_000, Trust.SURE: 100_000}
-"""Characters that are held back at most until it is clear that they are a call, and of which tool."""
+ROOM, WIDE_ROOM = 2_000, 100_000
+"""Characters that are held back at most until it is clear that they are a call, and of which tool: bare, or marked."""
+WIDE_TRIES, TRIES = 20, 1_000
+"""What only seemed to be calls: after so many there is less room, after so many no more is tried."""
 
 
 @dataclass(slots=True)
@@ -38,13 +40,28 @@ class Talk:
     """Whether the calls stand in a code block."""
     messages: bool = False
     """Whether the answer is several messages, between marks."""
+    failed: dict[bool, int] = field(default_factory=lambda: {True: 0, False: 0})
+    """How often what seemed to be a call was none, by whether it had a mark."""
     unknown: str | None = None
     """The unknown tool that what is held calls."""
 
     def trusted(self, trust: Trust) -> None:
         """What comes is as sure as that, at least."""
         self.trust = max(self.trust, trust)
-        self.script.widen(ROOM[self.trust])
+        self.script.widen(self.room)
+
+    @property
+    def room(self) -> int:
+        """How much may be held back."""
+        return WIDE_ROOM if self.trust and self.failed[True] < WIDE_TRIES else ROOM
+
+    def mistaken(self, marked: bool) -> None:
+        """What seemed to be a call was none."""
+        self.failed[marked] += 1
+
+    def tries(self, marked: bool) -> bool:
+        """Whether it still is worth to try."""
+        return self.failed[marked] < TRIES
 
     def called(self, name: str) -> None:
         """A call of a known tool begins, and nothing is held back any more."""

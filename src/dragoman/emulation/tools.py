@@ -100,13 +100,18 @@ class _Reading:
             self._said.append(text)
             events = self._calls.feed(text)
             chunk.text = ""
-        if chunk.tool_calls or chunk.usage:
-            self._native, self._usage = self._native or chunk.tool_calls is not None, chunk.usage
+        self._native = self._native or bool(chunk.tool_calls)
+        self._usage = chunk.usage or self._usage
         if chunk.says:
             yield chunk
         if finish:
             events = [*events, *self._calls.end()]
         for event in events:
+            if isinstance(event, Argued):
+                self._arguments.append(event.text)
+                if self.flows:
+                    yield self._delta(event.text)
+                continue
             yield from self._meant(event, finish)
             if self.over:
                 break
@@ -116,10 +121,6 @@ class _Reading:
 
     def _meant(self, event: Event, finish: str | None) -> Iterator[Chunk]:
         match event:
-            case Argued():
-                self._arguments.append(event.text)
-                if self.flows:
-                    yield self._delta(event.text)
             case Said(text):
                 yield from self._text(text)
             case Called(name):
