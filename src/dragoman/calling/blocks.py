@@ -94,7 +94,7 @@ def _mark(talk: Talk, pending: Pending) -> Reading[bool]:
 
 def _opened(talk: Talk, pending: Pending, mark: regex.Match[str]) -> Reading[bool]:
     """A mark that calls stand in."""
-    if pending.values:
+    if pending.values or pending.tool is not None:
         pending.finish()
         return True
     pending.opened += 1
@@ -126,11 +126,15 @@ def _other(talk: Talk, pending: Pending, mark: regex.Match[str]) -> Reading[bool
     talk.script.at = mark.start()
     if known is not None and talk.tools.custom(known) and pending.word:
         yield from _text(pending)
-    elif pending.word and not mark["close"] and (known is None or talk.tools.takes(known, word)):
+    elif pending.word and not mark["close"] and _may_take(talk, known, word):
         return (yield from _parameter(talk, pending, mark))
     else:
         raise NoCall
     return True
+
+
+def _may_take(talk: Talk, known: str | None, key: str) -> bool:
+    return talk.trust is Trust.SURE if known is None else talk.tools.takes(known, key)
 
 
 def _parameter(talk: Talk, pending: Pending, mark: regex.Match[str]) -> Reading[bool]:
@@ -266,7 +270,7 @@ def _word(talk: Talk, pending: Pending) -> Reading[bool]:
         return False
     named = talk.trust or (yield from script.match(NAMED_OBJECT))
     word = yield from script.match(_WORD)
-    if not word or not named or (pending.name is not None and not pending.parted):
+    if not word or not named or pending.tool is not None or (pending.name is not None and not pending.parted):
         raise NoCall
     script.at = word.end()
     pending.name, pending.parted = word[0], False

@@ -7,7 +7,7 @@ import regex
 
 from dragoman.calling.marks import AROUND, KINDS, MARK, Kind, attributes, closes, folded, meant, name
 from dragoman.calling.script import NoCall, Reading
-from dragoman.calling.talk import Talk
+from dragoman.calling.talk import Talk, Trust
 
 _VALUE = regex.compile(r"\s{0,200}+<arg_value>")
 _DATA = regex.compile(r"\s*+<!\[CDATA\[(.*)\]\]>\s*+", regex.DOTALL)
@@ -44,7 +44,7 @@ class Pending:
         known = self.begin()
         if known is not None:
             self._give(self.talk.tools.arguments(known, self.values), cut, cut_in_text)
-        elif cut or (self.word is None and not self.values):
+        elif cut or (not self.values and (self.word is None or self.talk.trust is not Trust.SURE)):
             raise NoCall
         else:
             self.talk.unknown = self.name
@@ -76,6 +76,8 @@ class Pending:
         """Reads the call's only argument, which is all text up to the mark that ends it."""
         talk, known = self.talk, self.talk.named(self.name or "")
         tools = talk.tools
+        if known is None and talk.trust is not Trust.SURE:
+            raise NoCall
         if known is not None and not tools.custom(known) and tools.properties(known) and not tools.only(known):
             raise NoCall
         parts: list[str] = []

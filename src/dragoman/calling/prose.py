@@ -29,7 +29,6 @@ _BETWEEN = re.compile(r"[\s,:.+\-\w]++")
 _TEXT = re.compile(r'(?:[^"\\\n]|\\[^\n])++')
 _ANY = re.compile(".", re.DOTALL)
 
-
 THOUGHTS = ("think", "thinking", "thought", "reasoning")
 """Words of marks that thoughts stand in."""
 THOUGHT_END = regex.compile(rf"</(?:{'|'.join(THOUGHTS)})>")

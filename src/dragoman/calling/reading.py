@@ -154,7 +154,7 @@ class Calls:
         if sign in "`~":
             return self._talk.fenced and not mark["language"]
         if sign == "[":
-            return bool(mark["close"]) or False
+            return bool(mark["close"])
         return meant(mark) is Kind.END or (closes(mark) and self._talk.tools.known(mark["word"]) is not None)
 
 
