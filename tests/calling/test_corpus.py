@@ -57,7 +57,7 @@ def wrong(entry):
         return f"text {text!r}"
     if unknown != entry.get("unknown", []):
         return f"unknown {unknown}"
-    return f"cut {cut}" if cut != entry.get("cut", False) and entry.get("cut") else None
+    return "not cut" if calls and entry.get("cut") and not cut else None
 
 
 def _given(call):
