@@ -190,7 +190,7 @@ def test_what_may_be_a_call_is_held_no_longer_than_needed():
     assert calls.feed("box>") == [Said(" \n<tool_box>")]
     assert calls.feed('\n{"type": "') == []
     assert [calls.feed("word" * 100) for _ in range(4)] == [[]] * 4
-    assert [event.text[:9] for event in calls.feed("word" * 200)] == ['\n{"type": ']
+    assert [event.text[:9] for event in calls.feed("word" * 200)] == ['\n{"type":']
 
 
 @pytest.mark.parametrize(
