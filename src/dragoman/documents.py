@@ -22,6 +22,8 @@ WRAPPERS = frozenset(
 )
 """Keys that say no more than "here it is"."""
 DEEPEST = 3
+MOST = 50
+"""Documents that a text is searched for."""
 AHEAD = 64
 """Characters after a bracket that are looked at before it is taken for a document's beginning."""
 
@@ -159,8 +161,8 @@ class Document:
 
 
 def documents(text: str, kind: Kind) -> Iterator[tuple[str, bool]]:
-    """The documents in a whole text, one after the other, each with whether it breaks off inside a value."""
-    while text:
+    """The first documents in a whole text, one after the other, each with whether it breaks off inside a value."""
+    for _ in range(MOST):
         document = Document(kind)
         told = document.feed(text) + document.end()
         if document.refusing or not document.found:

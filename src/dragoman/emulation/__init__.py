@@ -81,6 +81,9 @@ CANNOT: dict[Ability, str] = {
 }
 """What a model is told to be unable to do."""
 
+MOST_ROADS = 1000
+"""Roads that are kept; callers choose what they ask for."""
+
 Asked = frozenset[tuple[Ability, Treatment]]
 
 
@@ -115,6 +118,8 @@ class _Completing:
         key = frozenset(asked.items())
         road = self._roads.get(key)
         if road is None:
+            if len(self._roads) >= MOST_ROADS:
+                self._roads.clear()
             road = self._roads[key] = self._road(key)
         return road(call)
 
