@@ -11,8 +11,23 @@ import dragoman
 
 ROOT = Path(dragoman.__file__).parent
 FLOORS = (
-    *("__main__", "__init__", "cli", "trying", "adapt", "server", "app", "reference", "surfaces", "gateway", "config"),
     *(
+        "__main__",
+        "__init__",
+        "cli",
+        "trying",
+        "adapt",
+        "server",
+        "life",
+        "app",
+        "application",
+        "reference",
+        "surfaces",
+        "gateway",
+        "config",
+    ),
+    *(
+        "routing",
         "preset",
         "middleware",
         "emulation",
@@ -29,7 +44,20 @@ FLOORS = (
         "websocket",
         "upstream",
     ),
-    *("tape", "connection", "line", "outgoing", "reach", "completion", "reading", "edge", "logs", "call"),
+    *(
+        "tape",
+        "connection",
+        "line",
+        "outgoing",
+        "reach",
+        "guard",
+        "completion",
+        "reading",
+        "edge",
+        "load",
+        "logs",
+        "call",
+    ),
     *("abilities", "counting", "wire"),
     *("templates", "paths", "storage", "errors", "secret", "patience", "json", "ids", "units", "version"),
 )

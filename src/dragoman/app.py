@@ -1,4 +1,4 @@
-"""The FastAPI application, and the Gateway that Python users hold."""
+"""The Gateway that Python users hold."""
 
 import asyncio
 import time
@@ -9,36 +9,23 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fastapi import FastAPI
-from fastapi.responses import Response
-from fastapi.routing import APIRoute
-from pydantic import TypeAdapter
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.routing import Route
 
-from dragoman.backends.demo import PATH as DEMO_PATH
-from dragoman.backends.demo import Demo, DemoAPI
+from dragoman.application import application
 from dragoman.backends.replay import replaying
-from dragoman.call import ANYONE, Call, Chunk, Handler, Middleware
+from dragoman.call import ANYONE, Call, Chunk, Middleware
 from dragoman.completion import Folded
 from dragoman.config import Config
-from dragoman.edge import Caller, Send, Terms, answer_headers, check_headers, failure_of, request_id_in
-from dragoman.errors import Failure, GatewayError, MethodNotAllowed, NotReady, UnknownPath
-from dragoman.gateway import opened
+from dragoman.edge import Terms
+from dragoman.errors import Draining, NotReady
+from dragoman.gateway import Opened, opened
 from dragoman.ids import unique
 from dragoman.json import dumped, loaded
-from dragoman.logs import note_failure
+from dragoman.load.cgroup import granted, watched
+from dragoman.logs import log
 from dragoman.middleware.hooks import after, before
 from dragoman.reading import request_in
-from dragoman.reference import add_reference
-from dragoman.surfaces.chat import Chat
-from dragoman.surfaces.models import models
-from dragoman.version import __version__
-from dragoman.wire.chat import ChatCompletion, ChatCompletionChunk, ChatRequest
-from dragoman.wire.error import ErrorEnvelope
-from dragoman.wire.models import Model
-
-CHAT_PATHS = ("/v1/chat/completions", "/chat/completions")
+from dragoman.storage.memory import InProcess
+from dragoman.wire.chat import ChatRequest
 
 Hook = TypeVar("Hook", bound=Callable[..., Any])
 
@@ -60,7 +47,10 @@ class Gateway:
         self._record = record
         self._around: list[Middleware] = []
         self._opens: list[AbstractAsyncContextManager[Any]] = []
-        self._handler: Handler | None = None
+        self._memory = InProcess()
+        self._now: _Generation | None = None
+        self._old: list[_Generation] = []
+        self._reloading = asyncio.Lock()
         self.terms = Terms(self.config.bounds, self.config.errors)
 
     @classmethod
@@ -98,18 +88,62 @@ class Gateway:
         async with AsyncExitStack() as opening:
             for resource in self._opens:
                 await opening.enter_async_context(resource)
-            self._handler = await opening.enter_async_context(opened(self.config, self._around, self._record))
+            self._now = await self._generation(self.config)
             self.terms.loop = asyncio.get_running_loop()
-            try:
-                yield
-            finally:
-                self._handler = self.terms.loop = None
+            opening.push_async_callback(self._closed)
+            if memory := granted():
+                watching = asyncio.ensure_future(watched(memory, self._measured))
+                opening.callback(watching.cancel)
+            yield
+
+    async def reload(self, config: Config | Mapping[str, Any] | str) -> None:
+        """Serves another configuration from now on; calls that are running finish on the one that they began on.
+
+        Raises ConfigError if it cannot be opened; then nothing changes.
+        """
+        async with self._reloading:
+            made = _config(config)
+            old, new = self._now, await self._generation(made)
+            if old is None:
+                await new.close()
+                raise NotReady()
+            self._now, self.config = new, made
+            self.terms.bounds, self.terms.style = made.bounds, made.errors
+            old.retire()
+            self._old = [each for each in (*self._old, old) if not each.over]
+
+    async def drain(self) -> None:
+        """Takes no more calls, lets those that run finish within the configured time, and ends the rest."""
+        await self.terms.load.drain(self.config.drain)
+
+    async def _generation(self, config: Config) -> "_Generation":
+        opening = AsyncExitStack()
+        try:
+            entered = await opening.enter_async_context(opened(config, self._around, self._record, self._memory))
+        except BaseException:
+            await opening.aclose()
+            raise
+        return _Generation(entered, opening)
+
+    async def _closed(self) -> None:
+        now, self._now, self.terms.loop = self._now, None, None
+        if now:
+            await now.close()
+        for old in self._old:
+            await old.close()
+
+    def _measured(self, share: float) -> None:
+        """Takes no more calls while too much of the memory that is granted is used."""
+        crowded = share > self.terms.bounds.memory
+        if crowded and not self.terms.load.crowded:
+            log.warning("overloaded", memory=round(share, 2))
+        self.terms.load.crowded = crowded
 
     def handle(self, call: Call) -> AsyncIterator[Chunk]:
         """The gateway as a handler. Raises NotReady while it is not open."""
-        if self._handler is None:
+        if self._now is None:
             raise NotReady()
-        return self._handler(call)
+        return self._now.handle(call)
 
     async def complete(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The chat completion that answers a request, without a server in between. Raises Failure."""
@@ -124,12 +158,21 @@ class Gateway:
     @property
     def ready(self) -> bool:
         """Whether it may take traffic."""
-        return self._handler is not None
+        return self._now is not None and not self.terms.load.draining and not self._now.opened.down
+
+    def check_ready(self) -> None:
+        """Raises NotReady, which says why, or Draining."""
+        if self.terms.load.draining:
+            raise Draining()
+        if self._now is None:
+            raise NotReady()
+        if down := self._now.opened.down:
+            raise NotReady(f"No backend is up for {', '.join(map(repr, down[:10]))}. Try again in a moment.")
 
     @cached_property
     def app(self) -> FastAPI:
         """The ASGI application, to be served by itself or mounted in another."""
-        return _application(self)
+        return application(self)
 
 
 def _config(given: Config | Mapping[str, Any] | str | None) -> Config:
@@ -144,177 +187,37 @@ def _config(given: Config | Mapping[str, Any] | str | None) -> Config:
             return Config.of(given)
 
 
-class _Direct(APIRoute):
-    """A route that its function's signature documents and that function's `asgi` answers, a plain ASGI endpoint."""
+class _Generation:
+    """A configuration that is open, and closes once it is retired and its last call has ended."""
 
-    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        super().__init__(path, endpoint, **options)
-        self.app = endpoint.asgi  # type: ignore[attr-defined]
+    def __init__(self, opened: Opened, opening: AsyncExitStack) -> None:
+        self.opened = opened
+        self._opening = opening
+        self._calls = 0
+        self._retired = False
+        self._closing: asyncio.Task[None] | None = None
 
+    def handle(self, call: Call) -> AsyncIterator[Chunk]:
+        self._calls += 1
+        call.open.callback(self._left)
+        return self.opened.handler(call)
 
-class _Application(FastAPI):
-    """FastAPI with an edge: every answer has its request id, and the hot paths go straight to their endpoint."""
+    def retire(self) -> None:
+        """Closes it as soon as no call runs on it."""
+        self._retired = True
+        if not self._calls:
+            self._closing = asyncio.ensure_future(self._opening.aclose())
 
-    direct: Mapping[str, Callable[..., Any]] = {}
-    terms: Terms
+    @property
+    def over(self) -> bool:
+        """Whether it is closed."""
+        return self._closing is not None and self._closing.done()
 
-    def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document, with the stream events that no route's signature tells of."""
-        document = super().openapi()
-        event = TypeAdapter(ChatCompletionChunk).json_schema(ref_template="#/components/schemas/{model}")
-        schemas = document["components"]["schemas"]
-        for name, schema in {**event.pop("$defs", {}), "ChatCompletionChunk": event}.items():
-            schemas.setdefault(name, schema)
-        _mend(document)
-        return document
+    async def close(self) -> None:
+        """Closes it now."""
+        await (self._closing or self._opening.aclose())
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            await super().__call__(scope, receive, send)
-            return
-        endpoint = self.direct.get(scope["path"]) if scope["method"] == "POST" and not self.user_middleware else None
-        if endpoint is not None and not scope.get("root_path"):
-            await endpoint(scope, receive, send)
-            return
-        try:
-            check_headers(scope["headers"])
-        except Failure as failure:
-            await Caller(scope, receive, send, self.terms).refuse(failure)
-            return
-        await super().__call__(scope, receive, _identified(scope, send))
-
-
-def _mend(document: dict[str, Any]) -> None:
-    """Puts right what FastAPI writes by itself: its own 422, and unions whose branches overlap as if they did not."""
-    for operation in (operation for path in document["paths"].values() for operation in path.values()):
-        told = operation["responses"].get("422", {}).get("content", {}).get("application/json", {}).get("schema", {})
-        if told.get("$ref", "").endswith("HTTPValidationError"):
-            del operation["responses"]["422"]
-    schemas = document["components"]["schemas"]
-    for name in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(name, None)
-    waiting = list(schemas.values())
-    while waiting:
-        schema = waiting.pop()
-        if isinstance(schema, dict):
-            if "oneOf" in schema:
-                schema["anyOf"] = schema.pop("oneOf")
-            waiting.extend(schema.values())
-        elif isinstance(schema, list):
-            waiting.extend(schema)
-
-
-def _identified(scope: Any, send: Send) -> Any:
-    """A `send` that puts the request id on the answer."""
-    request_id = request_id_in(scope["headers"])
-    scope.setdefault("state", {})["request_id"] = request_id
-
-    async def sent(message: dict[str, Any]) -> None:
-        if message["type"] == "http.response.start" and not any(
-            name == b"x-request-id" for name, _ in message["headers"]
-        ):
-            message = {**message, "headers": [*message["headers"], *answer_headers(request_id, {})]}
-        await send(message)
-
-    return sent
-
-
-def _application(gateway: Gateway) -> FastAPI:
-    config = gateway.config
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with gateway.opened():
-            yield
-
-    app = _Application(
-        title="dragoman",
-        version=__version__,
-        summary="OpenAI's API in front of any chat API.",
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        separate_input_output_schemas=False,
-    )
-    app.terms = gateway.terms
-    chat = Chat(gateway.handle, gateway.terms)
-    _add_chat(app, chat)
-    listed: dict[str, Model] = {
-        name: {"id": name, "object": "model", "created": model.created, "owned_by": model.owned_by, "permission": []}
-        for name, model in config.models.items()
-    }
-    app.include_router(models(listed), prefix="/v1")
-    app.include_router(models(listed), include_in_schema=False)
-    _add_health(app, gateway)
-    add_reference(app)
-    if any(isinstance(backend, Demo) for backend in config.backends.values()):
-        app.router.routes.append(Route(DEMO_PATH, DemoAPI()))
-    _add_failures(app, config)
-    return app
-
-
-def _add_chat(app: _Application, chat: Chat) -> None:
-    async def create_chat_completion(request: ChatRequest) -> None:
-        """Answers a conversation, whole or, with `stream: true`, as server-sent events."""
-
-    create_chat_completion.asgi = chat  # type: ignore[attr-defined]
-    streamed = {"schema": {"$ref": "#/components/schemas/ChatCompletionChunk"}}
-    options: dict[str, Any] = {
-        "methods": ["POST"],
-        "response_model": ChatCompletion,
-        "summary": "Create chat completion",
-        "tags": ["chat"],
-        "responses": {
-            200: {"content": {"text/event-stream": streamed}},
-            "4XX": {"model": ErrorEnvelope, "description": "The request cannot be answered"},
-            "5XX": {"model": ErrorEnvelope, "description": "The backend failed"},
-            422: {"model": ErrorEnvelope, "description": "The payload is not valid"},
-        },
-    }
-    for path in CHAT_PATHS:
-        for slash in ("", "/"):
-            app.router.routes.append(Route(path + slash, chat, methods=["POST"]))
-    app.router.routes.append(_Direct(CHAT_PATHS[0], create_chat_completion, **options))
-    app.direct = {path + slash: chat for path in CHAT_PATHS for slash in ("", "/")}
-
-
-def _add_health(app: FastAPI, gateway: Gateway) -> None:
-    @app.get("/health", tags=["health"], summary="Alive")
-    async def health() -> dict[str, str]:
-        return {"status": "ok"}
-
-    @app.get("/ready", tags=["health"], summary="May take traffic", responses={503: {"model": ErrorEnvelope}})
-    async def ready() -> dict[str, str]:
-        if not gateway.ready:
-            raise NotReady()
-        return {"status": "ready"}
-
-
-def _add_failures(app: FastAPI, config: Config) -> None:
-    """Everything that goes wrong on any path is told in OpenAI's envelope."""
-
-    async def fail(request: Request, error: Exception) -> Response:
-        failure = _http_failure(request, error) if isinstance(error, HTTPException) else failure_of(error)
-        request_id = request.scope["state"]["request_id"]
-        status = failure.status_in(config.errors)
-        note_failure(request_id, failure, status)
-        headers = {**failure.headers, "x-request-id": request_id}
-        return Response(failure.envelope(request_id), status, headers, media_type="application/json")
-
-    app.add_exception_handler(HTTPException, fail)
-    app.add_exception_handler(Failure, fail)
-    app.add_exception_handler(Exception, fail)
-
-
-def _http_failure(request: Request, error: HTTPException) -> Failure:
-    """What the framework says by a status, in our words."""
-    method, path = request.method, request.url.path[:200]
-    if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
-        message = f"Not allowed to {method} on {path}. Allowed: {allowed}."
-        return MethodNotAllowed(message, headers={"allow": allowed})
-    if error.status_code == 404:
-        hint = " The base URL already ends in /v1." if path.startswith("/v1/v1/") else " GET /docs lists the paths."
-        return UnknownPath(f"Invalid URL ({method} {path}).{hint}")
-    return GatewayError(detail=f"the framework answered {error.status_code}")
+    def _left(self) -> None:
+        self._calls -= 1
+        if self._retired and not self._calls:
+            self._closing = asyncio.ensure_future(self._opening.aclose())

@@ -7,6 +7,7 @@ from functools import reduce
 from typing import Any, TypeAlias
 
 from dragoman.errors import UpstreamBadResponse
+from dragoman.patience import NEVER
 from dragoman.wire.chat import ChatRequest
 
 
@@ -32,6 +33,10 @@ class Call:
     """The request id that the caller reads in `x-request-id`."""
     headers: Sequence[tuple[bytes, bytes]] = ()
     """The caller's headers, their names in lower case."""
+    due: float = NEVER
+    """When the answer must be complete, in seconds of `time.monotonic`."""
+    reached: float = NEVER
+    """When a backend must have been reached, likewise."""
 
     def header(self, name: str) -> str:
         """A header's value, by its name in lower case; empty if the caller did not send it."""
@@ -46,13 +51,21 @@ class Call:
         """The same call as if the caller had not sent these request fields."""
         return self._with(self.request.without(*fields))
 
-    async def apart(self) -> "Call":
-        """The same call with an `open` of its own, so that what it opens can be closed before the rest is."""
+    async def apart(self, reached: float = NEVER) -> "Call":
+        """The same call with an `open` of its own, so that what it opens can be closed before the rest is.
+
+        `reached` may shorten the time to reach a backend.
+        """
         own = await self.open.enter_async_context(AsyncExitStack())
-        return Call(self.request, self.key, own, self.id, self.headers)
+        return Call(self.request, self.key, own, self.id, self.headers, self.due, min(reached, self.reached))
+
+    def by(self, due: float) -> "Call":
+        """The same call, to be complete at that time."""
+        due = min(due, self.due)
+        return Call(self.request, self.key, self.open, self.id, self.headers, due, min(due, self.reached))
 
     def _with(self, request: ChatRequest) -> "Call":
-        return Call(request, self.key, self.open, self.id, self.headers)
+        return Call(request, self.key, self.open, self.id, self.headers, self.due, self.reached)
 
 
 @dataclass(slots=True)
@@ -133,6 +146,26 @@ class Begun:
     async def _released(self) -> Chunk:
         self._held = None
         return self.first
+
+
+class Settled:
+    """A stream whose beginning must be found first; from there on it passes untouched."""
+
+    __slots__ = ("_call", "_find", "_rest")
+
+    def __init__(self, find: Callable[[Call], Awaitable[Begun]], call: Call) -> None:
+        self._find, self._call = find, call
+        self._rest: Begun | None = None
+
+    def __aiter__(self) -> "Settled":
+        return self
+
+    def __anext__(self) -> Awaitable[Chunk]:
+        return self._first() if self._rest is None else self._rest.__anext__()
+
+    async def _first(self) -> Chunk:
+        self._rest = await self._find(self._call)
+        return await self._rest.__anext__()
 
 
 async def begun(chunks: AsyncIterator[Chunk]) -> Begun:

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
@@ -11,18 +12,21 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from dragoman.abilities import Supplied
 from dragoman.backends import BackendOptions
 from dragoman.edge import Bounds
 from dragoman.errors import ConfigError, ErrorStyle
 from dragoman.middleware.hooks import Hook
 from dragoman.preset import Misused, expanded, names
+from dragoman.routing import Misrouted, planned
+from dragoman.routing.options import Retry, Route, or_backend
 from dragoman.secret import hide
 from dragoman.storage import opened as remembering
+from dragoman.units import Seconds
 
 CONFIG_VARIABLE = "DRAGOMAN_CONFIG"
 LEVEL_VARIABLE = "DRAGOMAN_LOG_LEVEL"
 RECORD_VARIABLE = "DRAGOMAN_RECORD"
+WATCH_VARIABLE = "DRAGOMAN_WATCH"
 DEFAULT_FILE = "dragoman.yaml"
 MAX_NODES = 100_000
 MAX_DEPTH = 64
@@ -47,25 +51,17 @@ def _usable(url: str) -> str:
 RedisURL = Annotated[str, AfterValidator(_usable)]
 
 
-class ModelOptions(Supplied):
+class ModelOptions(Route):
     """A public name that callers ask for."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    backend: str
-    """The name of the backend that answers."""
-    model: str | None = None
-    """What the backend calls this model; without it, the public name."""
+    retry: Retry = Retry()
+    """When a call that failed is made again."""
     owned_by: str = "dragoman"
     created: int = 0
     """Unix seconds, shown in the models list."""
 
 
-def _or_backend(value: Any) -> Any:
-    return {"backend": value} if isinstance(value, str) else value
-
-
-ModelEntry = Annotated[ModelOptions, BeforeValidator(_or_backend, json_schema_input_type=ModelOptions | str)]
+ModelEntry = Annotated[ModelOptions, BeforeValidator(or_backend, json_schema_input_type=ModelOptions | str)]
 
 
 class Config(BaseModel):
@@ -78,6 +74,10 @@ class Config(BaseModel):
     hooks: list[Hook] = []
     redis: RedisURL | None = None
     """Where what outlives a call is kept (sessions), for several workers or hosts. Without it: in the process."""
+    default_model: str | None = None
+    """The model that answers for names that are not known."""
+    drain: Seconds = 30.0
+    """How long running calls may go on once the server is told to end."""
     errors: ErrorStyle = "specified"
     """`openai`: an invalid payload is 400 and an unreachable backend 502, as OpenAI and proxies have it."""
     bounds: Bounds = Bounds()
@@ -122,16 +122,40 @@ def environment() -> Mapping[str, str]:
     return dict(os.environ)
 
 
-def hand_down(file: str | Path | None, log_level: str, record: Path | None = None) -> None:
-    """Leaves what worker processes need in their environment."""
-    os.environ |= {CONFIG_VARIABLE: str(file or ""), LEVEL_VARIABLE: log_level, RECORD_VARIABLE: str(record or "")}
+@dataclass(frozen=True)
+class Handed:
+    """What worker processes are given."""
+
+    file: Path | None
+    log_level: str
+    record: Path | None = None
+    watch: bool = False
+
+    @property
+    def config(self) -> Config:
+        """The configuration. Raises ConfigError."""
+        return Config.read(self.file) if self.file else Config.demo()
 
 
-def handed_down() -> tuple[Config, str, Path | None]:
-    """The configuration, the log level and the folder for recordings that were left. Raises ConfigError."""
+def hand_down(handed: Handed) -> None:
+    """Leaves it in the environment of processes to come."""
+    os.environ |= {
+        CONFIG_VARIABLE: str(handed.file or ""),
+        LEVEL_VARIABLE: handed.log_level,
+        RECORD_VARIABLE: str(handed.record or ""),
+        WATCH_VARIABLE: "yes" if handed.watch else "",
+    }
+
+
+def handed_down() -> Handed:
+    """What was left."""
     file, record = os.environ.get(CONFIG_VARIABLE), os.environ.get(RECORD_VARIABLE)
-    config = Config.read(file) if file else Config.demo()
-    return config, os.environ.get(LEVEL_VARIABLE, "info"), Path(record) if record else None
+    return Handed(
+        Path(file) if file else None,
+        os.environ.get(LEVEL_VARIABLE, "info"),
+        Path(record) if record else None,
+        bool(os.environ.get(WATCH_VARIABLE)),
+    )
 
 
 class _Source:
@@ -241,8 +265,8 @@ def _validated(kind: type[Anything], data: Any, source: _Source, context: dict[s
     except ValidationError as invalid:
         problems = [_problem(error, data, kind, source) for error in invalid.errors(include_url=False)]
         raise ConfigError("\n".join(dict.fromkeys(problems))) from None
-    if unknown := list(_unknown_backends(config, source)):
-        raise ConfigError("\n".join(unknown))
+    if misrouted := list(_misrouted(config, source)):
+        raise ConfigError("\n".join(misrouted))
     return config
 
 
@@ -262,11 +286,15 @@ def _with_presets(data: Any, source: _Source) -> Any:
     return {**data, "backends": made}
 
 
-def _unknown_backends(config: Config, source: _Source) -> Iterator[str]:
-    for name, model in config.models.items():
-        if model.backend not in config.backends:
-            told = f"no backend is named {model.backend!r}{_meant(model.backend, config.backends)}"
-            yield source.problem(("models", name), told)
+def _misrouted(config: Config, source: _Source) -> Iterator[str]:
+    for name in config.models:
+        try:
+            planned(name, config.models, config.backends)
+        except Misrouted as error:
+            yield source.problem(("models", name, *error.place), str(error))
+    if config.default_model is not None and config.default_model not in config.models:
+        told = f"no model is named {config.default_model!r}{_meant(config.default_model, config.models)}"
+        yield source.problem(("default_model",), told)
 
 
 def _problem(error: ErrorDetails, data: Any, kind: type[BaseModel], source: _Source) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Annotated, Any, Self, TypeAlias, TypeVar
 
@@ -20,6 +20,7 @@ from dragoman.errors import (
     TooSlow,
 )
 from dragoman.ids import unique
+from dragoman.load import Load
 from dragoman.logs import note_failure, note_request
 from dragoman.patience import Patience, Rest
 from dragoman.units import Bytes, Seconds
@@ -64,6 +65,10 @@ class Bounds(BaseModel):
     """Connections open at once, each worker by itself."""
     connections_per_ip: Annotated[int, Field(ge=0)] = 0
     """The same from one address; 0 for no limit, which suits a reverse proxy in front."""
+    calls: Annotated[int, Field(ge=1)] = 10_000
+    """Calls answered at once, each worker by itself; one more is answered 503."""
+    memory: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """The share of the memory that its control group grants, beyond which calls are answered 503."""
 
 
 @dataclass(slots=True)
@@ -73,6 +78,7 @@ class Terms:
     bounds: Bounds
     style: ErrorStyle
     loop: asyncio.AbstractEventLoop | None = None
+    load: Load = field(default_factory=Load)
 
 
 class Gone(Exception):
@@ -114,11 +120,12 @@ class Caller:
         self.came = time.perf_counter()
         self.receive, self.send, self.bounds = receive, send, terms.bounds
         self.begun = self.ended = False
-        self._scope, self.style = scope, terms.style
+        self._scope, self.style, self.load = scope, terms.style, terms.load
         self._loop = terms.loop or asyncio.get_running_loop()
 
     async def body(self) -> bytes:
-        """The request body. Raises TooLarge, TooSlow, HeadersTooLarge, Encoded, or Gone."""
+        """The request body. Raises Overloaded, Draining, TooLarge, TooSlow, HeadersTooLarge, Encoded, or Gone."""
+        self.load.check(self.bounds.calls)
         check_headers(self.headers)
         self._check_announced()
         patience = Patience(self._loop, MOST_BODY_SECONDS)
@@ -163,7 +170,10 @@ class Caller:
         return TooLarge(f"The request body is too large. At most {self.bounds.body} bytes are accepted.")
 
     def present(self) -> "Presence":
-        """While the caller is there: when it leaves, what happens inside is cancelled and Gone is raised."""
+        """While the caller is there: when it leaves, what happens inside is cancelled and Gone is raised.
+
+        Raises Overloaded or Draining if the call is not taken.
+        """
         return Presence(self, self._loop)
 
     async def tell(self, status: int, body: bytes, more: Mapping[str, str]) -> None:
@@ -195,19 +205,26 @@ class Presence:
         self._loop = loop
         self._task = asyncio.current_task(loop)
         self._watch: asyncio.Task[None] | None = None
-        self._left = False
+        self._ending: Exception | None = None
+
+    def end(self, failure: Failure) -> None:
+        """Cancels what happens inside, so that the failure is raised."""
+        self._cancel(failure)
 
     def __enter__(self) -> Self:
+        self._caller.load.check(self._caller.bounds.calls)
+        self._caller.load.enter(self)
         self._timer = self._loop.call_later(BLINK, self._begin)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         self._timer.cancel()
+        self._caller.load.leave(self)
         if self._watch:
             self._watch.cancel()
-        if self._left and kind is asyncio.CancelledError and self._task:
+        if self._ending and kind is asyncio.CancelledError and self._task:
             self._task.uncancel()
-            raise Gone() from None
+            raise self._ending from None
 
     def _begin(self) -> None:
         self._watch = self._loop.create_task(self._watching())
@@ -215,8 +232,11 @@ class Presence:
     async def _watching(self) -> None:
         while (await self._caller.receive())["type"] != "http.disconnect":
             pass
-        if not self._caller.ended and self._task:
-            self._left = True
+        self._cancel(Gone())
+
+    def _cancel(self, reason: Exception) -> None:
+        if not self._caller.ended and self._task and not self._ending:
+            self._ending = reason
             self._task.cancel()
 
 

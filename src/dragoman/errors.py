@@ -2,12 +2,14 @@
 
     Failure
     ├── InvalidRequest            the caller sent what OpenAI would not take (422, or 400 with `errors: openai`)
-    │   ├── InvalidJSON
+    │   ├── InvalidJSON · Unable  (what the backend is not able to do)
     │   └── UpstreamRejected      … or what the backend would not take
     ├── Refused                   a hook said no
     ├── UnknownModel · UnknownPath · MethodNotAllowed
     ├── TooSlow · TooLarge · HeadersTooLarge · Encoded · MalformedHTTP
     ├── GatewayError · NotReady · TooManyConnections
+    ├── Overloaded · Draining     no call is taken now
+    ├── DeadlineExceeded          the time that the caller gave is over
     ├── EmulationFailed           what the backend lacks could not be made from what it said
     └── UpstreamFailure           the backend's doing; the message is fixed, the detail is for the log
         ├── Unreachable           (500, or 502/504 with `errors: openai`)
@@ -17,14 +19,16 @@
         ├── UpstreamBadResponse · UpstreamBadEvent · UpstreamBadContentType · UpstreamBadEncoding
         ├── UpstreamTooLarge · UpstreamStreamRewrite
         ├── UpstreamAuthError · UpstreamRateLimited · UpstreamUnavailable · UpstreamBusy
+        ├── NoBackendAvailable    every backend that could answer is down
         ├── UpstreamLoginFailed · UpstreamSessionLost · UpstreamJobFailed · UpstreamJobTimeout
         └── UpstreamError
 
 `ConfigError` stands apart: it stops a start, never a call. `MemoryDown` never reaches a caller.
 """
 
-from collections.abc import Mapping
-from typing import ClassVar, Literal
+from collections.abc import Iterator, Mapping
+from math import ceil
+from typing import ClassVar, Literal, Self
 
 import orjson
 
@@ -86,6 +90,10 @@ class InvalidRequest(Failure):
 class InvalidJSON(InvalidRequest):
     fixed_code = "invalid_json"
     fixed_message = "We could not parse the JSON body of your request. Send one JSON object, encoded in UTF-8."
+
+
+class Unable(InvalidRequest):
+    """Asks for what the backend is not able to do, and what cannot be made for it."""
 
 
 class Refused(Failure):
@@ -157,11 +165,45 @@ class TooManyConnections(Failure):
     fixed_message = "Too many connections are open. Try again in a moment."
 
 
+class Overloaded(Failure):
+    status, type, fixed_code = 503, "service_unavailable_error", "gateway_overloaded"
+    fixed_message = "The gateway is answering as many requests as it can. Try again in a moment."
+
+    def __init__(self, message: str | None = None, *, detail: str = "") -> None:
+        super().__init__(message, detail=detail, headers={"retry-after": "1"})
+
+
+class Draining(Failure):
+    status, type, fixed_code = 503, "service_unavailable_error", "gateway_draining"
+    fixed_message = "The gateway is shutting down. Send the request again."
+
+    def __init__(self, message: str | None = None, *, detail: str = "") -> None:
+        super().__init__(message, detail=detail, headers={"retry-after": "1", "connection": "close"})
+
+
+class DeadlineExceeded(Failure):
+    status, fixed_code = 504, "deadline_exceeded"
+    fixed_message = "The answer was not complete within the time that x-dragoman-timeout gives."
+
+    def __init__(self, message: str | None = None, *, detail: str = "") -> None:
+        super().__init__(message, detail=detail, headers={"x-should-retry": "false"})
+
+
 class UpstreamFailure(Failure):
     """The backend did not answer as it should. What it said stays in `detail`, for the log."""
 
     status, fixed_code = 502, "upstream_error"
     fixed_message = "The backend failed to answer."
+    asked = True
+    """Whether the backend was really asked, and not spared because it is known to be down."""
+
+    def again(self, seconds: float) -> Self:
+        """The same failure for another call that is not even sent, with the seconds to wait."""
+        spared = type(self)(self.message)
+        spared.code, spared.asked = self.code, False
+        spared.detail = "the backend was not asked, since it has failed of late"
+        spared.headers = {**self.headers, "retry-after": str(max(1, ceil(seconds)))}
+        return spared
 
     def told(self, request_id: str) -> str:
         return f"{self.message} (request id: {request_id})"
@@ -322,9 +364,31 @@ class UpstreamBusy(UpstreamFailure):
         super().__init__(message, detail=detail, headers={"retry-after": "1"})
 
 
+class NoBackendAvailable(UpstreamFailure):
+    status, type, fixed_code = 503, "service_unavailable_error", "no_backend_available"
+    fixed_message = "None of this model's backends can be reached at the moment. Try again later."
+
+
 class ConfigError(Exception):
     """A configuration that cannot be used. The message names the file, the line, the key and what would be right."""
 
 
 class MemoryDown(Exception):
     """What outlives a call cannot be reached. The message is for the log."""
+
+
+def waited(failure: Failure) -> float:
+    """How many seconds the backend says to wait; 0 if it does not say."""
+    return float(failure.headers.get("retry-after", 0))
+
+
+def upstream_failures(kind: type[UpstreamFailure] = UpstreamFailure) -> Iterator[type[UpstreamFailure]]:
+    """Every way that a backend can fail."""
+    yield kind
+    for inner in kind.__subclasses__():
+        yield from upstream_failures(inner)
+
+
+def failure_named(code: str) -> UpstreamFailure | None:
+    """The backend's failure of that code, if there is one."""
+    return next((kind() for kind in upstream_failures() if kind.fixed_code == code), None)

@@ -2,62 +2,132 @@
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from dragoman.call import Call, Chunk, Handler, Middleware, Telling, stack
-from dragoman.config import Config, ModelOptions
+from dragoman.config import Config
 from dragoman.emulation import completed
 from dragoman.errors import ConfigError, Failure, UnknownModel
-from dragoman.ground import Ground
+from dragoman.ground import Backend, Ground
+from dragoman.guard import Guard
+from dragoman.middleware.deadline import hurried
 from dragoman.middleware.hooks import hooked
+from dragoman.reach import Timeouts
+from dragoman.routing import Copies, Plan, planned, routed
+from dragoman.routing.names import meant
+from dragoman.routing.options import Waits
 from dragoman.secret import hidden
+from dragoman.storage import Memory
 from dragoman.storage import opened as remembering
 from dragoman.tape.recording import Recorder
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A configuration whose backends are open."""
+
+    handler: Handler
+    """Answers calls for all models."""
+    guards: Mapping[str, frozenset[Guard]]
+    """For each model, the guards of the backends that may answer."""
+
+    @property
+    def down(self) -> list[str]:
+        """The models that have no backend that is not known to be down."""
+        return [name for name, guards in self.guards.items() if not any(guard.available for guard in guards)]
+
+
 @asynccontextmanager
 async def opened(
-    config: Config, around: Iterable[Middleware] = (), record: Path | None = None
-) -> AsyncIterator[Handler]:
-    """The handler of a whole configuration, for as long as its backends are open.
+    config: Config, around: Iterable[Middleware] = (), record: Path | None = None, memory: Memory | None = None
+) -> AsyncIterator[Opened]:
+    """A whole configuration, for as long as its backends are open.
 
     `around` stands before every model's handler, outermost first, inside the configured hooks. What backends are asked
-    and answer is written into the folder `record`. Raises ConfigError.
+    and answer is written into the folder `record`. What outlives a call is kept in `memory` unless it is in Redis.
+    Raises ConfigError.
     """
     async with AsyncExitStack() as opening:
-        memory = await opening.enter_async_context(remembering(config.redis))
-        backends = {}
-        for name, backend in config.backends.items():
-            ground = Ground(name, memory, Recorder(record, name, hidden) if record else None)
-            try:
-                handler = await opening.enter_async_context(backend.opened(ground))
-            except ConfigError as error:
-                raise ConfigError(f"backends.{name}: {error}") from error
-            backends[name] = handler
-        road = [*(hooked(hook) for hook in config.hooks), *around]
-        models = {name: stack(_model(model, config, backends), road) for name, model in config.models.items()}
-        yield _by_model(models)
+        kept = await opening.enter_async_context(remembering(config.redis))
+        backends = _Backends(config, record, kept if config.redis or memory is None else memory, opening)
+        copies = Copies()
+        opening.push_async_callback(copies.close)
+        road = [*(hooked(hook) for hook in config.hooks), *around, hurried]
+        models, guards = {}, {}
+        for name, model in config.models.items():
+            plan = planned(name, config.models, config.backends)
+            for leaf in plan.leaves:
+                await backends.open(leaf)
+            models[name] = stack(routed(plan, backends.leaf, backends.connects, copies, model.retry), road)
+            guards[name] = frozenset(backends.guards[leaf.backend or ""] for leaf in plan.leaves)
+        yield Opened(_by_model(models, config.default_model), guards)
 
 
-def _model(model: ModelOptions, config: Config, backends: Mapping[str, Handler]) -> Handler:
-    """A model's backend with what it lacks, under the backend's own name of the model. Raises ConfigError."""
-    name = model.backend
-    try:
-        whole = completed(backends[name], config.backends[name], model, name)
-    except ConfigError as error:
-        raise ConfigError(f"backends.{name}: {error}") from error
-    return _renamed(stack(whole, [_signed(name)]), model.model)
+class _Backends:
+    """Backends that are opened once for each set of timeouts."""
+
+    def __init__(self, config: Config, record: Path | None, memory: Memory, opening: AsyncExitStack) -> None:
+        self._options: Mapping[str, Any] = config.backends
+        self._record, self._memory, self._opening = record, memory, opening
+        self._open: dict[tuple[str, tuple[tuple[str, float], ...]], Handler] = {}
+        self.guards = {name: Guard(name, options, memory) for name, options in self._options.items()}
+        self.connects = {name: _waits(options, Waits()).connect for name, options in self._options.items()}
+
+    async def open(self, plan: Plan) -> None:
+        """Opens the backend at a plan's end, with the timeouts that the plan gives. Raises ConfigError."""
+        if self._key(plan) in self._open:
+            return
+        name = plan.backend or ""
+        ground = Ground(name, self._memory, Recorder(self._record, name, hidden) if self._record else None)
+        try:
+            handler = await self._opening.enter_async_context(self._timed(plan).opened(ground))
+        except ConfigError as error:
+            raise ConfigError(f"backends.{name}: {error}") from error
+        self._open[self._key(plan)] = self.guards[name].around(handler)
+
+    def leaf(self, plan: Plan) -> Handler:
+        """The backend at a plan's end, with what it lacks. Raises ConfigError."""
+        name = plan.backend or ""
+        try:
+            whole = completed(self._open[self._key(plan)], self._timed(plan), plan.supplied, name)
+        except ConfigError as error:
+            raise ConfigError(f"backends.{name}: {error}") from error
+        return stack(whole, [_signed(name)])
+
+    def _timed(self, plan: Plan) -> Backend:
+        own: Any = self._options[plan.backend or ""]
+        timed: Backend = own.model_copy(update={"timeout": _waits(own, plan.waits)}) if hasattr(own, "timeout") else own
+        return timed
+
+    def _key(self, plan: Plan) -> "tuple[str, tuple[tuple[str, float], ...]]":
+        return plan.backend or "", tuple(sorted(plan.waits.given.items()))
 
 
-def _by_model(models: Mapping[str, Handler]) -> Handler:
+def _waits(backend: Any, over: Waits) -> Timeouts:
+    """A backend's timeouts, with those that a model gives over them."""
+    own: Timeouts = getattr(backend, "timeout", Timeouts())
+    return own.model_copy(update=over.given)
+
+
+def _by_model(models: Mapping[str, Handler], default: str | None) -> Handler:
     """The model's handler, found by the name that the caller asks for."""
 
     def handle(call: Call) -> AsyncIterator[Chunk]:
         handler = models.get(call.request.model)
         if handler is None:
-            raise _unknown(call.request.model, models)
+            return elsewhere(call)
         return handler(call)
+
+    def elsewhere(call: Call) -> AsyncIterator[Chunk]:
+        name = meant(call.request.model, models)
+        if name is not None:
+            return models[name](call)
+        if default is not None:
+            return models[default](call.asking(model=default))
+        raise _unknown(call.request.model, models)
 
     return handle
 
@@ -65,11 +135,6 @@ def _by_model(models: Mapping[str, Handler]) -> Handler:
 def _unknown(name: str, models: Iterable[str]) -> UnknownModel:
     near = get_close_matches(name, models, 1)
     return UnknownModel(f"{UnknownModel.fixed_message} Did you mean '{near[0]}'?" if near else None)
-
-
-def _renamed(handler: Handler, model: str | None) -> Handler:
-    """Asks the backend for its own name of the model."""
-    return handler if model is None else lambda call: handler(call.asking(model=model))
 
 
 class _Signed(Telling):

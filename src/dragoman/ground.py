@@ -24,7 +24,7 @@ class Ground:
 
 
 class Backend(Protocol):
-    """A configuration that opens into a handler."""
+    """A configuration that opens into a handler (and, as `Guarded`, says how that is guarded)."""
 
     @property
     def native(self) -> frozenset[Ability]:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from dragoman.guard.options import Guarded
 from dragoman.units import Bytes, Seconds
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -121,19 +122,15 @@ def _prove(context: ssl.SSLContext, cert: Path, key: Path | None) -> None:
         raise ValueError(f"`cert` and `key` cannot be used: {error.strerror or error}") from None
 
 
-class Reach(BaseModel):
+class Reach(Guarded):
     """What every backend behind HTTP can be told."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    headers: dict[HeaderName, HeaderText] = {}
+    headers: dict[HeaderName, HeaderText] = Field(default={})
     """Sent with every request."""
     timeout: Timeouts = Timeouts()
     """How long it may take."""
     tls: TLS | None = None
     """How both sides prove who they are; by default the system's authorities are trusted."""
-    concurrency: Annotated[int, Field(ge=1)] = 1000
-    """Calls that may be open at once; one more is answered 503."""
     max_answer: Bytes = 10 * 1024 * 1024
     """The largest whole answer, decompressed."""
 

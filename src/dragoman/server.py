@@ -2,13 +2,14 @@
 
 import asyncio
 import gc
+import os
 import resource
+import signal
 import socket
 import struct
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import httptools
@@ -17,9 +18,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from dragoman.app import Gateway
-from dragoman.config import Config, handed_down
+from dragoman.config import Config, Handed, hand_down, handed_down
 from dragoman.edge import MAX_HEADER_BYTES, Bounds, request_id_in
 from dragoman.errors import Failure, HeadersTooLarge, MalformedHTTP, TooManyConnections, TooSlow
+from dragoman.life import Living
 from dragoman.logs import note_failure, written
 
 HEAD_SECONDS = 10.0
@@ -233,17 +235,38 @@ async def _settled() -> AsyncIterator[None]:
     yield
 
 
-def _app(config: Config, record: Path | None) -> Any:
-    gateway = Gateway(config, record)
+def _app(handed: Handed, config: Config) -> Any:
+    gateway = Gateway(config, handed.record)
     gateway.opens(_settled())
+    gateway.opens(Living(gateway, handed.file, handed.watch))
     return gateway.app
 
 
 def served_app() -> Any:
     """The application of a worker process, made from what the first process handed down."""
-    config, level, record = handed_down()
-    written(level)
-    return _app(config, record)
+    handed = handed_down()
+    written(handed.log_level)
+    return _app(handed, handed.config)
+
+
+class _Workers(Multiprocess):
+    """uvicorn's worker processes: told to reload instead of being replaced, and told again when told to end again."""
+
+    def handle_hup(self) -> None:
+        self._tell(signal.SIGHUP)
+
+    def join_all(self) -> None:
+        for worker in self.processes:
+            while worker.process.is_alive():
+                worker.process.join(0.1)
+                if self.signal_queue:
+                    self.signal_queue.clear()
+                    self._tell(signal.SIGTERM)
+
+    def _tell(self, number: signal.Signals) -> None:
+        for worker in self.processes:
+            if worker.pid and worker.process.is_alive():
+                os.kill(worker.pid, number)
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -252,16 +275,16 @@ def bound(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=2048)
 
 
-def serve(
-    config: Config, listening: socket.socket, workers: int = 1, reload: bool = False, record: Path | None = None
-) -> None:
-    """Serves until a signal ends it. What backends are asked and answer is written into the folder `record`."""
+def serve(config: Config, listening: socket.socket, handed: Handed, workers: int = 1, reload: bool = False) -> None:
+    """Serves until a signal ends it; `handed` says what the configuration was made of."""
     with suppress(ValueError, OSError):
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     many = workers > 1 or reload
+    if many:
+        hand_down(handed)
     options = settings(
-        FACTORY if many else _app(config, record),
+        FACTORY if many else _app(handed, config),
         factory=many,
         workers=workers,
         reload=reload,
@@ -270,9 +293,15 @@ def serve(
     if reload:
         ChangeReload(options, target=uvicorn.Server(options).run, sockets=[listening]).run()
     elif workers > 1:
-        Multiprocess(options, sockets=[listening]).run()
+        _Workers(options, sockets=[listening]).run()
     else:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _over)  # uvicorn raises the signal again once it has ended
         uvicorn.Server(options).run(sockets=[listening])
+
+
+def _over(number: int, frame: Any) -> None:
+    raise SystemExit(0)
 
 
 def settings(app: Any, **more: Any) -> uvicorn.Config:
@@ -285,6 +314,6 @@ def settings(app: Any, **more: Any) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=30,
+        timeout_graceful_shutdown=5,
         **more,
     )

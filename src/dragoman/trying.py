@@ -17,6 +17,7 @@ from dragoman.mapping.exchange import FRAMINGS
 from dragoman.mapping.framing import END
 from dragoman.mapping.mapped import Mapped
 from dragoman.paths import found
+from dragoman.routing import planned
 from dragoman.tape.exchange import Exchange
 from dragoman.tape.files import read
 
@@ -49,11 +50,9 @@ class Trial:
 def tried(config: Config, model: str, question: str, stream: bool) -> Trial:
     """Asks a model. Raises ConfigError if its backend cannot be opened."""
     request = {"model": model, "messages": [{"role": "user", "content": question}], "stream": stream}
-    name = config.models[model].backend
-    asked = {"models": {model: config.models[model]}, "backends": {name: config.backends[name]}}
-    only = config.model_copy(update=asked)
+    name = next(planned(model, config.models, config.backends).leaves).backend or ""
     with TemporaryDirectory() as folder:
-        completion, failure = asyncio.run(_asked(Gateway(only, Path(folder)), request))
+        completion, failure = asyncio.run(_asked(Gateway(config, Path(folder)), request))
         exchanges = [read(file) for file in sorted(Path(folder).glob("*.yaml"))]
     backend = config.backends[name]
     findings = list(_findings(backend, exchanges)) if isinstance(backend, Mapped) and exchanges else []

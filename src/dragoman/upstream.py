@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,7 +19,6 @@ from dragoman.errors import (
     UpstreamAuthError,
     UpstreamBadEncoding,
     UpstreamBadResponse,
-    UpstreamBusy,
     UpstreamConnectError,
     UpstreamConnectTimeout,
     UpstreamDeadline,
@@ -41,7 +41,7 @@ from dragoman.errors import (
 from dragoman.json import dumped, loaded
 from dragoman.line import Line, Wire
 from dragoman.outgoing import Login, Outgoing
-from dragoman.patience import Patience
+from dragoman.patience import NEVER, Patience
 from dragoman.reach import Reach, http_url, trusting
 from dragoman.tape import Tape
 
@@ -88,7 +88,6 @@ class Upstream:
         self._login = login
         self._tape = tape
         self._line: Line | None = None
-        self._busy = 0
         self._unknown_until = 0.0
 
     async def __aenter__(self) -> Self:
@@ -121,17 +120,20 @@ class Upstream:
         Its body is closed with the call. Raises an UpstreamFailure, which tells what went wrong.
         """
         body = payload if isinstance(payload, bytes) else dumped(payload)
-        return await self.send(call.open, Outgoing("POST", "", JSON_TYPE, body), accept)
+        return await self.send(call.open, Outgoing("POST", "", JSON_TYPE, body), accept, call.reached)
 
-    async def send(self, open: AsyncExitStack, asked: Outgoing, accept: str = "application/json") -> "Answer":
+    async def send(
+        self, open: AsyncExitStack, asked: Outgoing, accept: str = "application/json", reached: float = NEVER
+    ) -> "Answer":
         """Sends a request (its target is the URL's own if it is empty) and waits for a good answer to begin.
 
-        What is open is closed with `open`. Raises an UpstreamFailure.
+        What is open is closed with `open`. `reached` is when a connection must be there, in seconds of
+        `time.monotonic`. Raises an UpstreamFailure.
         """
-        answer = await self._answered(asked, accept)
+        answer = await self._answered(asked, accept, reached)
         if answer.status == 401 and self._login and self._login.refused():
             await self._refused(answer)
-            answer = await self._answered(asked, accept)
+            answer = await self._answered(asked, accept, reached)
         if not 200 <= answer.status < 300 or answer.status == 204:
             raise await self._refused(answer)
         open.push_async_exit(answer)
@@ -149,19 +151,16 @@ class Upstream:
         except ValueError as error:
             raise UpstreamBadResponse(detail=f"{what}: not JSON: {error}") from error
 
-    async def _answered(self, asked: Outgoing, accept: str) -> "Answer":
+    async def _answered(self, asked: Outgoing, accept: str, reached: float) -> "Answer":
         """The answer whose head has arrived, whatever its status."""
         if self._line is None:
             raise RuntimeError("an Upstream must be opened before it is asked: `gateway.opens(upstream)`")
-        if self._busy >= self._reach.concurrency:
-            raise UpstreamBusy(detail=f"{self._busy} calls are open")
-        self._busy += 1
         answer = Answer(self, self._reach, Patience(self._line.loop, self._reach.timeout.total))
         try:
             if self._login:
                 named = replace(asked, target=asked.target or self.target, host=self._host)
                 asked = await self._login.signed(named)
-            await self._begin(answer, self._request(asked, accept))
+            await self._begin(answer, self._request(asked, accept), reached)
         except BaseException:
             await answer.__aexit__()
             raise
@@ -172,25 +171,24 @@ class Upstream:
         return b"%bContent-Length: %d\r\n\r\n%b" % (head, len(asked.body), asked.body)
 
     def release(self, connection: Wire | None) -> None:
-        """One call less is open."""
-        self._busy -= 1
+        """Takes a connection back."""
         if connection and self._line:
             self._line.give_back(connection)
 
-    async def _begin(self, answer: "Answer", request: bytes) -> None:
+    async def _begin(self, answer: "Answer", request: bytes, reached: float) -> None:
         assert self._line is not None
         if self._line.loop.time() < self._unknown_until:
             raise UpstreamDNSError(detail="the name could not be resolved a moment ago")
         try:
-            await answer.patience.wait(self._sent(self._line, answer, request), self._reach.timeout.first)
+            await answer.patience.wait(self._sent(self._line, answer, request, reached), self._reach.timeout.first)
         except TimeoutError as error:
             raise UpstreamTimeout(detail="no answer began") from error
         except (Broken, NotHTTP) as error:
             raise _named(error) from error
 
-    async def _sent(self, line: Line, answer: "Answer", request: bytes) -> None:
+    async def _sent(self, line: Line, answer: "Answer", request: bytes, reached: float) -> None:
         try:
-            connection = await line.connection()
+            connection = await (line.connection() if reached == NEVER else _soon(line, reached))
         except (OSError, Untrusted) as error:
             failure = unreached(error)
             if isinstance(failure, UpstreamDNSError):
@@ -351,6 +349,12 @@ def _inflating(encoding: str) -> _Inflate | None:
             return _Inflate()
         case _:
             raise UpstreamBadEncoding(detail="an unknown content-encoding, although identity was asked for")
+
+
+async def _soon(line: Line, reached: float) -> Wire:
+    """A connection that is there in time. Raises as `Line.connection` does."""
+    async with asyncio.timeout(reached - monotonic()):
+        return await line.connection()
 
 
 def unreached(error: Exception) -> UpstreamFailure:

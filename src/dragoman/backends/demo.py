@@ -16,11 +16,11 @@ from typing import Any, Literal
 
 import orjson
 import uvicorn
-from pydantic import ConfigDict
 
 from dragoman.abilities import Ability, Supplied
 from dragoman.call import Handler
 from dragoman.ground import Ground
+from dragoman.guard.options import Guarded
 from dragoman.mapping.exchange import opened
 from dragoman.mapping.mapped import Mapped
 from dragoman.reach import Reach
@@ -173,10 +173,8 @@ class _Server(uvicorn.Server):
         pass
 
 
-class Demo(Supplied):
+class Demo(Supplied, Guarded):
     """`kind: demo`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     kind: Literal["demo"]
 

@@ -17,7 +17,6 @@ from dragoman.call import Call, Chunk, Handler
 from dragoman.errors import (
     Failure,
     UpstreamBadResponse,
-    UpstreamBusy,
     UpstreamConnectError,
     UpstreamDeadline,
     UpstreamDNSError,
@@ -27,6 +26,7 @@ from dragoman.errors import (
     UpstreamTLSError,
 )
 from dragoman.ground import Ground
+from dragoman.guard.options import Guarded
 from dragoman.mapping.completions import Completions, message
 from dragoman.patience import Patience
 from dragoman.reach import Timeouts
@@ -67,10 +67,8 @@ GIVEN: frozenset[Ability] = frozenset({"system", "developer", "history", "images
 """What a function is given with the messages; what it makes of them is its own affair."""
 
 
-class Python(Supplied):
+class Python(Supplied, Guarded):
     """`kind: python`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     kind: Literal["python"]
     target: Annotated[ImportString[Any], AfterValidator(_takes_what_there_is)]
@@ -78,8 +76,6 @@ class Python(Supplied):
     (an assistant message or a whole chat completion) or a Chunk, once or by yielding."""
     timeout: Timeouts = Timeouts()
     stream: Pacing = Pacing()
-    concurrency: Annotated[int, Field(ge=1)] = 1000
-    """Calls that may be open at once; one more is answered 503."""
     threads: Annotated[int, Field(ge=1, le=1000)] = 64
     """Threads for a function that is not async."""
 
@@ -114,13 +110,8 @@ class _Calling:
         self._function: Callable[..., Any] = options.target
         named = inspect.signature(self._function).parameters
         self._names = [name for name in TAKES if name in named]
-        self._busy = 0
 
     async def handle(self, call: Call) -> AsyncIterator[Chunk]:
-        if self._busy >= self._options.concurrency:
-            raise UpstreamBusy(detail=f"{self._busy} calls are open")
-        self._busy += 1
-        call.open.callback(self._release)
         finished = False
         completions = Completions()
         try:
@@ -136,9 +127,6 @@ class _Calling:
             raise _named(error) from error
         if not finished:
             yield Chunk(finish="stop")
-
-    def _release(self) -> None:
-        self._busy -= 1
 
     async def _values(self, call: Call) -> AsyncIterator[Any]:
         """What the function gives, one value after the other, each within its time."""

@@ -5,20 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from dragoman.abilities import Ability, Supplied
 from dragoman.call import Handler
 from dragoman.errors import ConfigError
 from dragoman.ground import Backend, Ground
+from dragoman.guard.options import Guarded
 from dragoman.reach import Reach
 from dragoman.tape.replaying import Replay
 
 
-class Replayed(BaseModel):
+class Replayed(Guarded):
     """`kind: replay`, but for the kinds that `backend` may be of, which are its siblings."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     kind: Literal["replay"]
     files: Path

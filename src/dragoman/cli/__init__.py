@@ -12,7 +12,7 @@ from dragoman.cli.adapt import adapt
 from dragoman.cli.presets import presets
 from dragoman.cli.showing import CANNOT_RUN, FOUND_WRONG, out, show_models, stop
 from dragoman.cli.trying import show_trial
-from dragoman.config import DEFAULT_FILE, Config, hand_down, schema
+from dragoman.config import DEFAULT_FILE, Config, Handed, schema
 from dragoman.errors import ConfigError
 from dragoman.logs import written
 from dragoman.server import bound, serve
@@ -52,6 +52,7 @@ def serve_command(
     port: Annotated[int, typer.Option(help="The port to listen on; 0 for any free one.", min=0, max=65535)] = 8000,
     workers: Annotated[int, typer.Option(help="How many processes share the port.", min=1, max=256)] = 1,
     reload: Annotated[bool, typer.Option("--reload", help="Start anew when a .py or .yaml file changes.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Read the configuration again when its file changes.")] = False,
     log_level: Annotated[str, typer.Option(help="debug shows raw requests. One of: " + ", ".join(LEVELS))] = "info",
     record: Annotated[
         Path | None, typer.Option(help="A folder for what backends are asked and answer.", show_default=False)
@@ -64,11 +65,14 @@ def serve_command(
       dragoman serve                          dragoman.yaml in this folder, else the demo
       dragoman serve my.yaml --port 9000
       dragoman serve my.yaml --host 0.0.0.0 --workers 4
+      dragoman serve my.yaml --watch
       dragoman serve my.yaml --log-level debug
       dragoman serve my.yaml --record recorded
     """
     if log_level not in LEVELS:
         stop(f"--log-level: there is no level {log_level!r}; use one of {', '.join(LEVELS)}")
+    if watch and file is None and not Path(DEFAULT_FILE).exists():
+        stop("--watch needs a file to look at")
     if workers > 1 and reload:
         stop("--reload works with one worker only")
     _find_modules_here()
@@ -79,9 +83,8 @@ def serve_command(
     except OSError as error:
         stop(f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}; choose another with --port")
     written(log_level)
-    hand_down(file, log_level, record)
     _announce(config, host, listening.getsockname()[1])
-    serve(config, listening, workers, reload, record)
+    serve(config, listening, Handed(file, log_level, record, watch), workers, reload)
 
 
 @cli.command("check")

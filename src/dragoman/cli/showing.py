@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dragoman.abilities import Supplied
 from dragoman.config import Config
 from dragoman.ground import Backend
+from dragoman.routing import Plan, planned
 
 FOUND_WRONG = 1
 CANNOT_RUN = 2
@@ -27,13 +27,26 @@ def stop(message: str, status: int = CANNOT_RUN) -> NoReturn:
 def show_models(config: Config) -> None:
     """What each model resolves to."""
     table = Table("model", "backend", "kind", "answers from", "streams", box=None, pad_edge=False)
-    for name, model in config.models.items():
-        backend = config.backends[model.backend]
-        cells = (name, model.backend, backend.kind, _origin(backend), _streams(backend))
-        table.add_row(*(Text(cell) for cell in cells))
+    plans = [planned(name, config.models, config.backends) for name in config.models]
+    for plan in plans:
+        for number, leaf in enumerate(plan.leaves):
+            backend = config.backends[leaf.backend or ""]
+            cells = (_policy(plan, number), leaf.backend or "", backend.kind, _origin(backend), _streams(backend))
+            table.add_row(*(Text(cell) for cell in cells))
     out.print(table)
-    for name, model in config.models.items():
-        out.print(Text(f"{name}: {_supplied(model, config.backends[model.backend])}"))
+    for plan in plans:
+        for told in dict.fromkeys(_supplied(leaf, config) for leaf in plan.leaves):
+            out.print(Text(f"{plan.model}: {told}"))
+
+
+def _policy(plan: Plan, number: int) -> str:
+    """A model's name on its first line, with the policy where there is a choice."""
+    several = plan
+    while several.asks is not None:
+        several = several.members[0]
+    if number:
+        return ""
+    return f"{plan.model} ({several.route.policy})" if len(several.members) > 1 else plan.model
 
 
 def _origin(backend: Backend) -> str:
@@ -43,9 +56,10 @@ def _origin(backend: Backend) -> str:
     return str(getattr(backend, "url", None) or getattr(backend, "files", "this process, /demo/chatting"))
 
 
-def _supplied(model: Supplied, backend: Backend) -> str:
+def _supplied(leaf: Plan, config: Config) -> str:
     """What is done about what a backend lacks."""
-    treatments = backend.under(model).treatments(backend.native)
+    backend = config.backends[leaf.backend or ""]
+    treatments = backend.under(leaf.supplied).treatments(backend.native)
     done = {"emulates": "emulate", "refuses": "reject", "ignores": "ignore"}
     told = {verb: [name for name in treatments if treatments[name] == how] for verb, how in done.items()}
     return (

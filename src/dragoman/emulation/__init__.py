@@ -18,7 +18,7 @@ from dragoman.emulation.stream import streamed
 from dragoman.emulation.system import folded
 from dragoman.emulation.tools import called
 from dragoman.emulation.usage import counted
-from dragoman.errors import InvalidRequest
+from dragoman.errors import Unable
 from dragoman.ground import Backend
 from dragoman.wire.chat import ChatRequest
 
@@ -177,7 +177,7 @@ def _made(backend: Backend, supplied: Supplied, treatments: dict[Ability, Treatm
 def _refusing(ability: Ability, name: str) -> Handler:
     def refuse(call: Call) -> AsyncIterator[Chunk]:
         given = [field for field in PARAMETERS.get(ability, ()) if getattr(call.request, field) is not None]
-        raise InvalidRequest(
+        raise Unable(
             f"This model cannot {CANNOT[ability]}: its backend, '{name}', is not able to. "
             f"Ask without {f'`{given[0]}`' if given else 'that'}, or ask another model.",
             param=given[0] if given else _place(ability, call.request),

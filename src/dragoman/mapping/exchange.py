@@ -92,7 +92,7 @@ class SocketExchange(_Exchange):
     async def answered(self, call: Call) -> AsyncIterator[Chunk]:
         asked = self._stream_sender.made(variables(call.request, self._names))
         said = Said(self._event_reading, self._stream)
-        async for message in self._sockets.messages(call.open, asked):
+        async for message in self._sockets.messages(call, asked):
             if message.strip() == END:
                 yield said.ending()
                 return
@@ -129,10 +129,10 @@ class HTTPExchange(_Exchange):
         values = variables(request, self._names) | given
         asked = (self._stream_sender if framing else self._sender).made(values)
         if self._jobs:
-            async for chunk in self._jobs.chunks(call, values, await self._submitted(asked, heard)):
+            async for chunk in self._jobs.chunks(call, values, await self._submitted(asked, heard, call.reached)):
                 yield chunk
             return
-        answer = await self._upstream.send(call.open, asked, ACCEPT[framing or self._whole_format])
+        answer = await self._upstream.send(call.open, asked, ACCEPT[framing or self._whole_format], call.reached)
         kind = self._options.assume_content_type or answer.type
         if framing == "sse" and "json" in kind:
             framing = None
@@ -145,10 +145,10 @@ class HTTPExchange(_Exchange):
         async for chunk in self._chunks(answer, framing, heard):
             yield chunk
 
-    async def _submitted(self, asked: Outgoing, heard: Heard) -> Any:
+    async def _submitted(self, asked: Outgoing, heard: Heard, reached: float) -> Any:
         """What a job's submission is answered."""
         async with AsyncExitStack() as once:
-            answer = await self._upstream.send(once, asked)
+            answer = await self._upstream.send(once, asked, reached=reached)
             _check_type(self._options.assume_content_type or answer.type, "json")
             return await self._value(answer, heard)
 

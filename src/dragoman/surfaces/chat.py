@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
-from dragoman.call import ANYONE, Begun, Call, Handler, begun
+from dragoman.call import ANYONE, Begun, Call, Chunk, Handler, begun
 from dragoman.completion import Folded, Streamed
 from dragoman.edge import Caller, EventStream, Gone, Receive, Send, Terms, failure_of, promptly
 from dragoman.errors import Failure
@@ -13,6 +13,9 @@ from dragoman.ids import unique
 from dragoman.logs import log
 from dragoman.reading import request_in
 from dragoman.wire.chat import ChatRequest
+
+CONTINUED = "continued"
+"""The fact that another backend has gone on where one broke."""
 
 
 class Chat:
@@ -33,34 +36,45 @@ class Chat:
 
     async def _answer(self, caller: Caller) -> None:
         request = request_in(await caller.body(), ChatRequest)
-        with caller.present():
-            async with AsyncExitStack() as opened:
-                call = Call(request, ANYONE, opened, caller.id, caller.headers)
-                if request.stream:
-                    await self._stream(caller.stream(), caller, call)
-                else:
-                    await self._tell(caller, call)
+        async with AsyncExitStack() as opened:
+            call = Call(request, ANYONE, opened, caller.id, caller.headers)
+            if request.stream:
+                await self._stream(caller.stream(), caller, call)
+            else:
+                await self._tell(caller, call)
 
     async def _tell(self, caller: Caller, call: Call) -> None:
-        chunks = await begun(self._handler(call))
         completion = Folded(unique("chatcmpl-"), int(time.time()), call.request.model)
-        try:
-            async for chunk in chunks:
-                completion.add(chunk)
-        except Failure as failure:
-            _signed(failure, chunks)
-            raise
+        with caller.present():
+            chunks = await begun(self._handler(call))
+            try:
+                async for chunk in chunks:
+                    completion.add(chunk)
+                    if chunk.about and CONTINUED in chunk.about:
+                        chunks.first.about = {**(chunks.first.about or {}), **chunk.about}
+            except Failure as failure:
+                _signed(failure, chunks)
+                raise
         await caller.tell(200, completion.json(), _about(caller, chunks))
 
     async def _stream(self, events: EventStream, caller: Caller, call: Call) -> None:
         chunks = None
+        completion = Streamed(unique("chatcmpl-"), int(time.time()), call.request.model, call.request.wants_usage)
+
+        def take(chunk: Chunk) -> bool:
+            if chunk.about and CONTINUED in chunk.about:
+                events.put(f": x-dragoman-{CONTINUED}: {chunk.about[CONTINUED]}\n\n".encode())
+            return events.put(completion.events(chunk))
+
         try:
-            chunks = await begun(self._handler(call))
-            events.headers = _about(caller, chunks)
-            completion = Streamed(unique("chatcmpl-"), int(time.time()), call.request.model, call.request.wants_usage)
-            await promptly(chunks, lambda chunk: events.put(completion.events(chunk)), events.flush)
-            events.put(completion.ending())
-            await events.end()
+            with caller.present():
+                chunks = await begun(self._handler(call))
+                events.headers = _about(caller, chunks)
+                await promptly(chunks, take, events.flush)
+                events.put(completion.ending())
+                await events.end()
+        except Gone:
+            raise
         except Exception as error:
             if chunks is None and not caller.begun:
                 raise

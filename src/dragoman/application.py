@@ -1,0 +1,234 @@
+"""The FastAPI application around a gateway: its paths, its documentation, its errors."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol
+
+from fastapi import FastAPI
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.routing import Route
+
+from dragoman.backends.demo import PATH as DEMO_PATH
+from dragoman.backends.demo import Demo, DemoAPI
+from dragoman.call import Call, Chunk
+from dragoman.config import Config
+from dragoman.edge import Caller, Send, Terms, answer_headers, check_headers, failure_of, request_id_in
+from dragoman.errors import Failure, GatewayError, MethodNotAllowed, UnknownPath
+from dragoman.logs import note_failure
+from dragoman.reference import add_reference
+from dragoman.routing.names import meant
+from dragoman.surfaces.chat import Chat
+from dragoman.surfaces.models import models
+from dragoman.version import __version__
+from dragoman.wire.chat import ChatCompletion, ChatCompletionChunk, ChatRequest
+from dragoman.wire.error import ErrorEnvelope
+from dragoman.wire.models import Model
+
+CHAT_PATHS = ("/v1/chat/completions", "/chat/completions")
+
+
+class Served(Protocol):
+    """What an application is made around (`app.Gateway`)."""
+
+    config: Config
+    """The configuration that is served now."""
+    terms: Terms
+
+    def opened(self) -> AbstractAsyncContextManager[None]:
+        """Opens the backends, for as long as the application runs."""
+
+    def handle(self, call: Call) -> AsyncIterator[Chunk]:
+        """Answers a call."""
+
+    def check_ready(self) -> None:
+        """Raises NotReady or Draining when it may not take traffic."""
+
+
+class _Direct(APIRoute):
+    """A route that its function's signature documents and that function's `asgi` answers, a plain ASGI endpoint."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        self.app = endpoint.asgi  # type: ignore[attr-defined]
+
+
+class _Application(FastAPI):
+    """FastAPI with an edge: every answer has its request id, and the hot paths go straight to their endpoint."""
+
+    direct: Mapping[str, Callable[..., Any]] = {}
+    terms: Terms
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, with the stream events that no route's signature tells of."""
+        document = super().openapi()
+        event = TypeAdapter(ChatCompletionChunk).json_schema(ref_template="#/components/schemas/{model}")
+        schemas = document["components"]["schemas"]
+        for name, schema in {**event.pop("$defs", {}), "ChatCompletionChunk": event}.items():
+            schemas.setdefault(name, schema)
+        _mend(document)
+        return document
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        endpoint = self.direct.get(scope["path"]) if scope["method"] == "POST" and not self.user_middleware else None
+        if endpoint is not None and not scope.get("root_path"):
+            await endpoint(scope, receive, send)
+            return
+        try:
+            check_headers(scope["headers"])
+        except Failure as failure:
+            await Caller(scope, receive, send, self.terms).refuse(failure)
+            return
+        await super().__call__(scope, receive, _identified(scope, send))
+
+
+def _mend(document: dict[str, Any]) -> None:
+    """Puts right what FastAPI writes by itself: its own 422, and unions whose branches overlap as if they did not."""
+    for operation in (operation for path in document["paths"].values() for operation in path.values()):
+        told = operation["responses"].get("422", {}).get("content", {}).get("application/json", {}).get("schema", {})
+        if told.get("$ref", "").endswith("HTTPValidationError"):
+            del operation["responses"]["422"]
+    schemas = document["components"]["schemas"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    waiting = list(schemas.values())
+    while waiting:
+        schema = waiting.pop()
+        if isinstance(schema, dict):
+            if "oneOf" in schema:
+                schema["anyOf"] = schema.pop("oneOf")
+            waiting.extend(schema.values())
+        elif isinstance(schema, list):
+            waiting.extend(schema)
+
+
+def _identified(scope: Any, send: Send) -> Any:
+    """A `send` that puts the request id on the answer."""
+    request_id = request_id_in(scope["headers"])
+    scope.setdefault("state", {})["request_id"] = request_id
+
+    async def sent(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start" and not any(
+            name == b"x-request-id" for name, _ in message["headers"]
+        ):
+            message = {**message, "headers": [*message["headers"], *answer_headers(request_id, {})]}
+        await send(message)
+
+    return sent
+
+
+def application(gateway: Served) -> FastAPI:
+    """The ASGI application."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with gateway.opened():
+            yield
+
+    app = _Application(
+        title="dragoman",
+        version=__version__,
+        summary="OpenAI's API in front of any chat API.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        separate_input_output_schemas=False,
+    )
+    app.terms = gateway.terms
+    chat = Chat(gateway.handle, gateway.terms)
+    _add_chat(app, chat)
+    listed = _listed(gateway)
+    app.include_router(models(*listed), prefix="/v1")
+    app.include_router(models(*listed), include_in_schema=False)
+    _add_health(app, gateway)
+    add_reference(app)
+    if any(isinstance(backend, Demo) for backend in gateway.config.backends.values()):
+        app.router.routes.append(Route(DEMO_PATH, DemoAPI()))
+    _add_failures(app, gateway.terms)
+    return app
+
+
+def _listed(gateway: Served) -> tuple[Callable[[], list[Model]], Callable[[str], Model | None]]:
+    """What shows in the models list, and how a model is found by its id: wildcards do not show, but are found."""
+
+    def shown(id: str, name: str) -> Model:
+        model = gateway.config.models[name]
+        return {"id": id, "object": "model", "created": model.created, "owned_by": model.owned_by, "permission": []}
+
+    def found(id: str) -> Model | None:
+        name = meant(id, gateway.config.models)
+        return shown(id, name) if name else None
+
+    return lambda: [shown(name, name) for name in gateway.config.models if "*" not in name], found
+
+
+def _add_chat(app: _Application, chat: Chat) -> None:
+    async def create_chat_completion(request: ChatRequest) -> None:
+        """Answers a conversation, whole or, with `stream: true`, as server-sent events."""
+
+    create_chat_completion.asgi = chat  # type: ignore[attr-defined]
+    streamed = {"schema": {"$ref": "#/components/schemas/ChatCompletionChunk"}}
+    options: dict[str, Any] = {
+        "methods": ["POST"],
+        "response_model": ChatCompletion,
+        "summary": "Create chat completion",
+        "tags": ["chat"],
+        "responses": {
+            200: {"content": {"text/event-stream": streamed}},
+            "4XX": {"model": ErrorEnvelope, "description": "The request cannot be answered"},
+            "5XX": {"model": ErrorEnvelope, "description": "The backend failed"},
+            422: {"model": ErrorEnvelope, "description": "The payload is not valid"},
+        },
+    }
+    for path in CHAT_PATHS:
+        for slash in ("", "/"):
+            app.router.routes.append(Route(path + slash, chat, methods=["POST"]))
+    app.router.routes.append(_Direct(CHAT_PATHS[0], create_chat_completion, **options))
+    app.direct = {path + slash: chat for path in CHAT_PATHS for slash in ("", "/")}
+
+
+def _add_health(app: FastAPI, gateway: Served) -> None:
+    @app.get("/health", tags=["health"], summary="Alive")
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/ready", tags=["health"], summary="May take traffic", responses={503: {"model": ErrorEnvelope}})
+    async def ready() -> dict[str, str]:
+        gateway.check_ready()
+        return {"status": "ready"}
+
+
+def _add_failures(app: FastAPI, terms: Terms) -> None:
+    """Everything that goes wrong on any path is told in OpenAI's envelope."""
+
+    async def fail(request: Request, error: Exception) -> Response:
+        failure = _http_failure(request, error) if isinstance(error, HTTPException) else failure_of(error)
+        request_id = request.scope["state"]["request_id"]
+        status = failure.status_in(terms.style)
+        note_failure(request_id, failure, status)
+        headers = {**failure.headers, "x-request-id": request_id}
+        return Response(failure.envelope(request_id), status, headers, media_type="application/json")
+
+    app.add_exception_handler(HTTPException, fail)
+    app.add_exception_handler(Failure, fail)
+    app.add_exception_handler(Exception, fail)
+
+
+def _http_failure(request: Request, error: HTTPException) -> Failure:
+    """What the framework says by a status, in our words."""
+    method, path = request.method, request.url.path[:200]
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        message = f"Not allowed to {method} on {path}. Allowed: {allowed}."
+        return MethodNotAllowed(message, headers={"allow": allowed})
+    if error.status_code == 404:
+        hint = " The base URL already ends in /v1." if path.startswith("/v1/v1/") else " GET /docs lists the paths."
+        return UnknownPath(f"Invalid URL ({method} {path}).{hint}")
+    return GatewayError(detail=f"the framework answered {error.status_code}")
