@@ -234,7 +234,7 @@ RETRY_AFTER = {
 
 @pytest.mark.parametrize("number", [429, 503])
 async def test_the_time_to_wait_is_passed_on_up_to_two_minutes(number: int):
-    async with listening() as upstream, gateway(http_backend(upstream.url)) as url:
+    async with listening() as upstream, gateway(http_backend(upstream.url, breaker=False)) as url:
         for given, passed in RETRY_AFTER.items():
             upstream.script = doing(answer(b"", f"Retry-After: {given}", status=f"{number} Later"))
             status, headers, _ = await post(url, QUESTION)

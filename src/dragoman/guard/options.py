@@ -35,7 +35,7 @@ class Breaking(_Options):
     """How far back calls count."""
     slow: Seconds | None = None
     """An answer that begins later counts as a failure."""
-    open: Seconds = 5.0
+    open: Seconds = 1.0
     """How long the backend is left alone at first; twice as long each time that it then fails again."""
     longest: Seconds = 60.0
     """How long it is left alone at most."""

@@ -9,6 +9,7 @@ from dragoman.errors import (
     NoBackendAvailable,
     Unreachable,
     UpstreamConnectTimeout,
+    UpstreamDNSError,
     UpstreamFailure,
     UpstreamRateLimited,
     UpstreamTLSError,
@@ -63,7 +64,7 @@ class _Retried:
         if isinstance(failure, UpstreamRateLimited | UpstreamUnavailable) and "retry-after" in failure.headers:
             return waited(failure) if waited(failure) <= LONGEST_WAIT else None
         untaken = isinstance(failure, Unreachable | NoBackendAvailable)
-        hopeless = isinstance(failure, UpstreamTLSError | UpstreamConnectTimeout)
+        hopeless = isinstance(failure, UpstreamTLSError | UpstreamDNSError | UpstreamConnectTimeout)
         if (untaken and not hopeless) or failure.code in self._options.on:
             return float(FIRST_PAUSE * 2**attempt * (0.5 + random()))  # noqa: S311
         return None
