@@ -47,7 +47,7 @@ async def insisted(next: Handler, call: Call, read: Read, bound: Bound) -> Async
     call.open.callback(clock.close)
     asked, spent = call, None
     for attempt in range(1, bound.attempts + 1):
-        once = await asked.apart()
+        once = asked.apart()
         chunks = next(once) if attempt == 1 else _in_time(next(once), clock, spent)
         try:
             async for chunk in read(once, chunks, attempt == bound.attempts):

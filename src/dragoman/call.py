@@ -51,12 +51,13 @@ class Call:
         """The same call as if the caller had not sent these request fields."""
         return self._with(self.request.without(*fields))
 
-    async def apart(self, reached: float = NEVER) -> "Call":
+    def apart(self, reached: float = NEVER) -> "Call":
         """The same call with an `open` of its own, so that what it opens can be closed before the rest is.
 
         `reached` may shorten the time to reach a backend.
         """
-        own = await self.open.enter_async_context(AsyncExitStack())
+        own = AsyncExitStack()
+        self.open.push_async_exit(own)
         return Call(self.request, self.key, own, self.id, self.headers, self.due, min(reached, self.reached))
 
     def by(self, due: float) -> "Call":

@@ -62,7 +62,7 @@ def _check(wanted: int, limit: int) -> None:
 
 async def _alone(call: Call, index: int) -> Call:
     """The call for one choice. A seed that were the same for all would make them all the same."""
-    alone = (await call.apart()).without("n")
+    alone = call.apart().without("n")
     seed = alone.request.seed
     return alone if seed is None else alone.asking(seed=seed + index if seed < 2**62 else seed - index)
 

@@ -43,7 +43,7 @@ def limited(counter: Counter) -> Middleware:
 
     def around(next: Handler) -> Handler:
         async def handle(call: Call) -> AsyncIterator[Chunk]:
-            once = await call.apart()
+            once = call.apart()
             meter = _Meter(call.request.limit or 0, counter)
             async for chunk in next(once):
                 if chunk.delta and isinstance(thought := chunk.delta.get(REASONING), str):

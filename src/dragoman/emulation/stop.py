@@ -46,7 +46,7 @@ def stopped(next: Handler) -> Handler:
     """Ends the answer before the first stop word, and then the backend's."""
 
     async def handle(call: Call) -> AsyncIterator[Chunk]:
-        once = await call.apart()
+        once = call.apart()
         cutter = _Cutter([stop for stop in stops(call.request) or () if stop])
         async for chunk in next(once):
             if chunk.text:

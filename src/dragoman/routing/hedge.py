@@ -124,7 +124,7 @@ class _Race:
 
 
 async def _answer(member: Member, call: Call, reached: float) -> Begun:
-    attempt = await call.apart(reached)
+    attempt = call.apart(reached)
     try:
         return await begun(member.handler(attempt))
     except BaseException:

@@ -45,7 +45,7 @@ class _Moving:
         while waiting:
             member = waiting.popleft()
             share = (until - monotonic()) / (len(waiting) + 1)
-            attempt = await call.apart(monotonic() + share if waiting or failures else until)
+            attempt = call.apart(monotonic() + share if waiting or failures else until)
             try:
                 return await begun(member.handler(attempt))
             except Failure as failure:

@@ -42,7 +42,7 @@ class _Retried:
         self._budget.count()
         until, attempt = monotonic() + self._window, 0
         while True:
-            once = await call.apart(until)
+            once = call.apart(until)
             try:
                 return await begun(self._handler(once))
             except UpstreamFailure as failure:
