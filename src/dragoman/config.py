@@ -55,7 +55,7 @@ class ModelOptions(Route):
     """A public name that callers ask for."""
 
     retry: Retry = Retry()
-    """When a call that failed is made again."""
+    """When a call that failed is made again, and how often."""
     owned_by: str = "dragoman"
     created: int = 0
     """Unix seconds, shown in the models list."""

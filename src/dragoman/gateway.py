@@ -55,7 +55,7 @@ async def opened(
         backends = _Backends(config, record, kept if config.redis or memory is None else memory, opening)
         copies = Copies()
         opening.push_async_callback(copies.close)
-        road = [*(hooked(hook) for hook in config.hooks), *around, hurried]
+        road = [hurried, *(hooked(hook) for hook in config.hooks), *around]
         models, guards = {}, {}
         for name, model in config.models.items():
             plan = planned(name, config.models, config.backends)

@@ -100,8 +100,9 @@ def told():
     """The sentence that the guide has."""
     (calls, outputs, _), (right, answers, _) = shares()
     return (
-        f"Of {outputs} outputs written after the habits of many models, {calls / outputs:.1%} are read as a human "
-        f"would read them, and {right / answers:.1%} of {answers} answers to a schema."
+        f"The reader is held to {outputs} outputs written after the habits of many models, of which it reads "
+        f"{calls / outputs:.1%} as a human would, and to {answers} answers to a schema, of which it reads "
+        f"{right / answers:.1%}; it was improved by what it misread of them, so an unknown model may fare worse."
     )
 
 

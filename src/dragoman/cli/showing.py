@@ -35,8 +35,8 @@ def show_models(config: Config) -> None:
             table.add_row(*(Text(cell) for cell in cells))
     out.print(table)
     for plan in plans:
-        for told in dict.fromkeys(_supplied(leaf, config) for leaf in plan.leaves):
-            out.print(Text(f"{plan.model}: {told}"))
+        for name, told in {leaf.backend: _supplied(leaf, config) for leaf in plan.leaves}.items():
+            out.print(Text(f"{plan.model}{f' by {name}' if len(list(plan.leaves)) > 1 else ''}: {told}"))
 
 
 def _policy(plan: Plan, number: int) -> str:

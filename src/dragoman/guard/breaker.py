@@ -29,8 +29,8 @@ class Breaker:
 
     @property
     def available(self) -> bool:
-        """Whether a call would pass, or could at least find out."""
-        return self._last is None or monotonic() >= self._until
+        """Whether it is not known to be down: a call would pass, or could at least find out."""
+        return not self._open or monotonic() >= self._until
 
     def check(self) -> None:
         """Raises what the backend failed with of late, if it is left alone now."""

@@ -87,7 +87,8 @@ class _Race:
             raise summed(self._failures)
         member = self.waiting.popleft()
         share = (self._until - monotonic()) / (len(self.waiting) + 1)
-        task = asyncio.ensure_future(_answer(member, self._call, monotonic() + share))
+        attempt = self._call.apart(monotonic() + share)
+        task = asyncio.ensure_future(_answer(member, attempt))
         self.running.add(task)
         self._began[task] = member, monotonic()
         self._call.open.push_async_callback(_over, task)
@@ -123,8 +124,7 @@ class _Race:
         self._times[member.name].add(monotonic() - began)
 
 
-async def _answer(member: Member, call: Call, reached: float) -> Begun:
-    attempt = call.apart(reached)
+async def _answer(member: Member, attempt: Call) -> Begun:
     try:
         return await begun(member.handler(attempt))
     except BaseException:

@@ -17,6 +17,7 @@ from dragoman.errors import (
     waited,
 )
 from dragoman.logs import log
+from dragoman.patience import NEVER
 from dragoman.routing.budget import Budget
 from dragoman.routing.options import Retry
 
@@ -42,7 +43,7 @@ class _Retried:
         self._budget.count()
         until, attempt = monotonic() + self._window, 0
         while True:
-            once = call.apart(until)
+            once = call.apart(until if attempt else NEVER)
             try:
                 return await begun(self._handler(once))
             except UpstreamFailure as failure:
