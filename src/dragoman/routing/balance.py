@@ -1,6 +1,6 @@
 """The one that is likely to be quickest: peak-EWMA over two random choices."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from math import exp
 from random import choices
 from time import monotonic
@@ -13,6 +13,9 @@ from dragoman.routing.moving import Order
 MEMORY_SECONDS = 10.0
 FAILED_SECONDS = 5.0
 """What a failure counts as, at least, so that failing quickly does not look like being quick."""
+
+ALIKE = 1.5
+"""Costs that differ by less are the same; weights decide."""
 
 
 class _Meter:
@@ -28,7 +31,7 @@ class _Meter:
     def cost(self) -> float:
         """The time that another call is expected to take."""
         seconds = self._seconds * exp((self._at - monotonic()) / MEMORY_SECONDS)
-        return (seconds + 1e-6) * (self._busy + 1) / self._weight
+        return (seconds + 1e-6) * (self._busy / self._weight + 1)
 
     def around(self, handler: Handler) -> Handler:
         """The member's handler, measured."""
@@ -70,9 +73,27 @@ def balanced(members: Sequence[Member]) -> tuple[Sequence[Member], Order]:
     ]
 
     def order(fitting: Sequence[Member]) -> Sequence[Member]:
-        two = choices(fitting, [member.weight for member in fitting], k=2)  # noqa: S311
-        first = min(two, key=lambda member: meters[member.name].cost)
+        cost = {member.name: meters[member.name].cost for member in fitting}
+        first = _chosen(fitting, cost)
         rest = [member for member in fitting if member is not first]
-        return [first, *sorted(rest, key=lambda member: meters[member.name].cost)]
+        return [first, *sorted(rest, key=lambda member: cost[member.name])]
 
     return measured, order
+
+
+def _chosen(members: Sequence[Member], cost: Mapping[str, float]) -> Member:
+    """The cheaper of two, or any of them where they cost about the same."""
+    two = list(members) if len(members) <= 2 else _two(members)
+    low, high = min(cost[member.name] for member in two), max(cost[member.name] for member in two)
+    if high <= low * ALIKE:
+        return _any(two)
+    return min(two, key=lambda member: cost[member.name])
+
+
+def _two(members: Sequence[Member]) -> list[Member]:
+    first = _any(members)
+    return [first, _any([member for member in members if member is not first])]
+
+
+def _any(members: Sequence[Member]) -> Member:
+    return choices(members, [member.weight for member in members])[0]  # noqa: S311
