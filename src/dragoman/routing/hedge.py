@@ -59,13 +59,14 @@ class _Hedged:
             race.start()
             while True:
                 late = self._after or race.late
+                failed = len(race.failures)
                 if answer := await race.next(late if race.waiting and self._budget.left else None):
                     return answer
-                if race.running and not self._budget.spend():
-                    continue
-                if race.running:
+                if len(race.failures) > failed:
+                    race.replace()
+                elif self._budget.spend():
                     log.info("hedged", request_id=call.id, backend=race.waiting[0].name)
-                race.start()
+                    race.start()
         finally:
             race.end()
 
@@ -77,14 +78,12 @@ class _Race:
         self.waiting = waiting
         self.running: set[asyncio.Task[Begun]] = set()
         self._call, self._until, self._times = call, until, times
-        self._failures: list[Failure] = []
+        self.failures: list[Failure] = []
         self._began: dict[asyncio.Task[Begun], tuple[Member, float]] = {}
         self.late = times[waiting[0].name].late
 
     def start(self) -> None:
-        """Asks the next. Raises what all have failed with if there is none."""
-        if not self.waiting:
-            raise summed(self._failures)
+        """Asks the next."""
         member = self.waiting.popleft()
         share = (self._until - monotonic()) / (len(self.waiting) + 1)
         attempt = self._call.apart(monotonic() + share)
@@ -92,6 +91,13 @@ class _Race:
         self.running.add(task)
         self._began[task] = member, monotonic()
         self._call.open.push_async_callback(_over, task)
+
+    def replace(self) -> None:
+        """Asks the next in place of one that has failed. Raises what all have failed with when there is none left."""
+        if self.waiting:
+            self.start()
+        elif not self.running:
+            raise summed(self.failures)
 
     async def next(self, seconds: float | None) -> Begun | None:
         """The first answer that begins, within so many seconds; None if there is none, or one has failed.
@@ -109,7 +115,7 @@ class _Race:
             return True
         if not isinstance(failure, Failure) or not moves_on(failure):
             raise failure
-        self._failures.append(failure)
+        self.failures.append(failure)
         log.info("moved on", request_id=self._call.id, backend=failure.backend, code=failure.code)
         return False
 

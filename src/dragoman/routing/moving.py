@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Any
 
 from dragoman.call import Begun, Call, Chunk, Handler, Settled, begun
-from dragoman.errors import Failure, UpstreamFailure
+from dragoman.errors import Failure, UpstreamDisconnected, UpstreamFailure
 from dragoman.logs import log
 from dragoman.routing.members import Member, fitting, moves_on, summed
 
@@ -59,17 +59,19 @@ class _Moving:
 
     async def continued(self, call: Call) -> AsyncIterator[Chunk]:
         """The answer, taken up by the next when one breaks in the middle of its text."""
-        waiting, said, ended = self._ordered(call), "", False
+        waiting, said, calls, ended = self._ordered(call), "", False, False
         chunks = await self._first(call, waiting)
         while True:
             try:
                 async for chunk in chunks:
                     said += chunk.text
-                    ended = ended or bool(chunk.finish or chunk.tool_calls)
+                    calls, ended = calls or bool(chunk.tool_calls), ended or bool(chunk.finish)
                     yield chunk
-                return
+                if ended:
+                    return
+                raise UpstreamDisconnected(detail="the answer ended without a finish reason")
             except UpstreamFailure as broken:
-                if ended or not waiting or not moves_on(broken):
+                if ended or calls or not waiting or not moves_on(broken):
                     raise
                 chunks = await self._followed(call, waiting, said, broken)
 
