@@ -76,11 +76,12 @@ class Connection(asyncio.Protocol):
         """Waits until there is more to take. Raises Broken or NotHTTP."""
         if self._failure:
             raise self._failure
-        self._waiter = self._origin.loop.create_future()
+        self._waiter = waiter = self._origin.loop.create_future()
         try:
-            await self._waiter
+            await waiter
         finally:
-            self._waiter = None
+            if self._waiter is waiter:  # and not already that of the next call
+                self._waiter = None
         if self._failure and not self._pieces:
             raise self._failure
 

@@ -54,7 +54,7 @@ class _Hedged:
     async def found(self, call: Call) -> Begun:
         """The answer that begins first. Raises Failure."""
         self._budget.count()
-        race = _Race(call, deque(fitting(self._members, call)), monotonic() + self._window, self._times)
+        race = _Race(call, deque(fitting(self._members, call)), self._window, self._times)
         try:
             race.start()
             while True:
@@ -74,10 +74,10 @@ class _Hedged:
 class _Race:
     """Members that answer one call at the same time."""
 
-    def __init__(self, call: Call, waiting: deque[Member], until: float, times: dict[str, Times]) -> None:
+    def __init__(self, call: Call, waiting: deque[Member], window: float, times: dict[str, Times]) -> None:
         self.waiting = waiting
         self.running: set[asyncio.Task[Begun]] = set()
-        self._call, self._until, self._times = call, until, times
+        self._call, self._share, self._times = call, window / len(waiting), times
         self.failures: list[Failure] = []
         self._began: dict[asyncio.Task[Begun], tuple[Member, float]] = {}
         self.late = times[waiting[0].name].late
@@ -85,8 +85,7 @@ class _Race:
     def start(self) -> None:
         """Asks the next."""
         member = self.waiting.popleft()
-        share = (self._until - monotonic()) / (len(self.waiting) + 1)
-        attempt = self._call.apart(monotonic() + share)
+        attempt = self._call.apart(monotonic() + self._share)
         task = asyncio.ensure_future(_answer(member, attempt))
         self.running.add(task)
         self._began[task] = member, monotonic()

@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Any
 
 from dragoman.call import Begun, Call, Chunk, Handler, Settled, begun
-from dragoman.errors import Failure, UpstreamDisconnected, UpstreamFailure
+from dragoman.errors import Failure, Unreachable, UpstreamDisconnected, UpstreamFailure
 from dragoman.logs import log
 from dragoman.routing.members import Member, fitting, moves_on, summed
 
@@ -41,11 +41,11 @@ class _Moving:
     async def _first(self, call: Call, waiting: deque[Member]) -> Begun:
         """The same, from those who wait; who has been asked does not wait any more."""
         failures: list[Failure] = []
-        until = monotonic() + self._window
+        left = self._window
         while waiting:
             member = waiting.popleft()
-            share = (until - monotonic()) / (len(waiting) + 1)
-            attempt = call.apart(monotonic() + share if waiting or failures else until)
+            began = monotonic()
+            attempt = call.apart(began + left / (len(waiting) + 1))
             try:
                 return await begun(member.handler(attempt))
             except Failure as failure:
@@ -53,6 +53,8 @@ class _Moving:
                 if not moves_on(failure):
                     raise
                 failures.append(failure)
+                if isinstance(failure, Unreachable):
+                    left -= monotonic() - began
                 if waiting:
                     log.info("moved on", request_id=call.id, backend=failure.backend, code=failure.code)
         raise summed(failures)

@@ -23,6 +23,7 @@ from dragoman.routing.options import Retry
 
 FIRST_PAUSE = 0.05
 LONGEST_WAIT = 2.0
+UNTAKEN = (Unreachable, NoBackendAvailable)
 
 
 def retried(handler: Handler, options: Retry, window: float) -> Handler:
@@ -41,9 +42,10 @@ class _Retried:
     async def found(self, call: Call) -> Begun:
         """The first answer that has begun. Raises UpstreamFailure."""
         self._budget.count()
-        until, attempt = monotonic() + self._window, 0
+        left, attempt = self._window, 0
         while True:
-            once = call.apart(until if attempt else NEVER)
+            began = monotonic()
+            once = call.apart(began + left if attempt else NEVER)
             try:
                 return await begun(self._handler(once))
             except UpstreamFailure as failure:
@@ -51,7 +53,9 @@ class _Retried:
                 pause = self._pause(failure, attempt)
                 if pause is None:
                     raise
-                if not self._may(failure, attempt, monotonic() + pause, min(call.due, until)):
+                if isinstance(failure, UNTAKEN):
+                    left -= monotonic() - began + pause
+                if attempt >= self._options.attempts or left <= 0 or not self._budget.spend():
                     failure.headers["x-should-retry"] = "false"
                     raise
                 log.info("retried", request_id=call.id, backend=failure.backend, code=failure.code, pause=pause)
@@ -64,12 +68,8 @@ class _Retried:
             return None
         if isinstance(failure, UpstreamRateLimited | UpstreamUnavailable) and "retry-after" in failure.headers:
             return waited(failure) if waited(failure) <= LONGEST_WAIT else None
-        untaken = isinstance(failure, Unreachable | NoBackendAvailable)
+        untaken = isinstance(failure, UNTAKEN)
         hopeless = isinstance(failure, UpstreamTLSError | UpstreamDNSError | UpstreamConnectTimeout)
         if (untaken and not hopeless) or failure.code in self._options.on:
             return float(FIRST_PAUSE * 2**attempt * (0.5 + random()))  # noqa: S311
         return None
-
-    def _may(self, failure: UpstreamFailure, attempt: int, then: float, until: float) -> bool:
-        in_time = then < until or not isinstance(failure, Unreachable | NoBackendAvailable)
-        return attempt < self._options.attempts and in_time and self._budget.spend()

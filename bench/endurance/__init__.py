@@ -1,0 +1,1 @@
+"""What the gateway survives: streams that are cut, callers that leave, backends that are out."""
