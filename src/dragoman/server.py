@@ -7,6 +7,7 @@ import resource
 import signal
 import socket
 import struct
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -16,13 +17,14 @@ import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.supervisors import ChangeReload, Multiprocess
+from uvicorn.supervisors.multiprocess import Process
 
 from dragoman.app import Gateway
 from dragoman.config import Config, Handed, hand_down, handed_down
 from dragoman.edge import MAX_HEADER_BYTES, Bounds, request_id_in
 from dragoman.errors import Failure, HeadersTooLarge, MalformedHTTP, TooManyConnections, TooSlow
 from dragoman.life import Living
-from dragoman.logs import note_failure, written
+from dragoman.logs import log, note_failure, written
 
 HEAD_SECONDS = 10.0
 FRAMING = (b"content-length", b"transfer-encoding")
@@ -31,6 +33,8 @@ RESET = struct.pack("ii", 1, 0)
 GC_THRESHOLDS = (10_000, 20, 20)
 """A call makes many objects and leaves no circles: looking for some less often saves 6 % of its time."""
 FACTORY = "dragoman.server:served_app"
+RESTART_SECONDS = 2.0
+"""How long a worker that cannot start is left before another is tried in its place."""
 
 _per_ip: Counter[str] = Counter()
 
@@ -250,17 +254,48 @@ def served_app() -> Any:
 
 
 class _Workers(Multiprocess):
-    """uvicorn's worker processes: told to reload instead of being replaced, and told again when told to end again."""
+    """uvicorn's worker processes: told to reload instead of being replaced, and told again when told to end again.
+
+    One that cannot start in the place of one that died does not end the others.
+    """
+
+    _again = False
+    _not_before = 0.0
+
+    def keep_subprocess_alive(self) -> None:
+        if time.monotonic() < self._not_before or self.should_exit.is_set():
+            return
+        super().keep_subprocess_alive()
+        if self.should_exit.is_set() and any(worker.process.is_alive() for worker in self.processes):
+            self.should_exit.clear()
+            self._not_before = time.monotonic() + RESTART_SECONDS
+            log.error("worker failed to start", message="the others go on; the configuration may be wrong")
+            self._replace_dead()
+
+    def _replace_dead(self) -> None:
+        for place, worker in enumerate(self.processes):
+            if not worker.process.is_alive():
+                self.processes[place] = Process(self.config, self.sockets)
+                self.processes[place].start()
 
     def handle_hup(self) -> None:
         self._tell(signal.SIGHUP)
+
+    def handle_term(self) -> None:
+        self._again = self.should_exit.is_set()
+        super().handle_term()
+
+    def handle_int(self) -> None:
+        self._again = self.should_exit.is_set()
+        super().handle_int()
 
     def join_all(self) -> None:
         for worker in self.processes:
             while worker.process.is_alive():
                 worker.process.join(0.1)
-                if self.signal_queue:
+                if self.signal_queue or self._again:
                     self.signal_queue.clear()
+                    self._again = False
                     self._tell(signal.SIGTERM)
 
     def _tell(self, number: signal.Signals) -> None:
@@ -280,6 +315,7 @@ def serve(config: Config, listening: socket.socket, handed: Handed, workers: int
     with suppress(ValueError, OSError):
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
     many = workers > 1 or reload
     if many:
         hand_down(handed)

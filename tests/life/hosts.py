@@ -34,9 +34,9 @@ http {{
     scgi_temp_path scgi;
 
     upstream dragoman {{
-        server {first};
-        server {second};
-        keepalive 32;
+        server {first} max_fails=1 fail_timeout=2s;
+        server {second} max_fails=1 fail_timeout=2s;
+        keepalive 64;
     }}
     server {{
         listen 127.0.0.1:{port};
@@ -45,7 +45,7 @@ http {{
             proxy_pass http://dragoman;
             proxy_http_version 1.1;
             proxy_set_header Connection "";
-            proxy_set_header Host $http_host;
+            proxy_set_header Host $host;
             proxy_buffering off;
             proxy_read_timeout 600s;
             proxy_next_upstream error timeout http_503 non_idempotent;

@@ -114,7 +114,7 @@ def short(upstream: Upstream, silent: Upstream) -> dict[str, Any]:
     return made
 
 
-@pytest.mark.parametrize(("workers", "number"), [(1, signal.SIGTERM), (1, signal.SIGINT), (2, signal.SIGTERM)])
+@pytest.mark.parametrize(("workers", "number"), [(1, signal.SIGINT), (2, signal.SIGTERM)], ids=["alone", "workers"])
 async def test_a_second_signal_ends_at_once(tmp_path: Path, workers: int, number: signal.Signals):
     async with listening(endless) as upstream, running(tmp_path, config(upstream), workers=workers) as server:
         calls = await streams(server, upstream, 4)

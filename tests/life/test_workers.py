@@ -63,20 +63,12 @@ async def test_all_workers_serve_the_port_and_a_signal_to_the_first_process_relo
         assert {(await ask(server.url)).status for _ in range(20)} == {404}
 
 
-async def test_each_worker_watches_the_file(tmp_path: Path):
+async def test_each_worker_watches_the_file_and_a_killed_one_is_replaced_by_one_that_does(tmp_path: Path):
     async with two(tmp_path, "--watch") as server:
-        workers = await heard(server)
+        killed, spared = workers = await heard(server)
         write(server.file, config("come"))
         await server.logs("reloaded", 2)
         assert await heard(server, "come") == workers
-
-
-async def test_a_killed_worker_is_replaced_by_one_that_serves_what_was_reloaded(tmp_path: Path):
-    async with two(tmp_path) as server:
-        killed, spared = await heard(server)
-        write(server.file, config("come"))
-        server.send(signal.SIGHUP)
-        await server.logs("reloaded", 2)
         workers = await replaced(server, killed, "come")
         assert spared in workers
         assert killed not in workers
@@ -106,3 +98,16 @@ async def test_calls_of_the_other_worker_outlive_a_killed_one(tmp_path: Path):
 
 def later(told: list[Told], moment: float) -> bool:
     return sum(each.began > moment for each in told) >= 16
+
+
+async def test_a_worker_that_cannot_start_in_anothers_place_does_not_end_the_others(tmp_path: Path):
+    lost = {"kind": "replay", "files": "nowhere", "backend": backend("http://127.0.0.1:1")}
+    async with two(tmp_path) as server:
+        kept, killed = await heard(server)
+        write(server.file, {"backends": {**config()["backends"], "r": lost}, "models": {"m": "b", "r": "r"}})
+        os.kill(killed, signal.SIGKILL)
+        await server.logs("worker failed to start")
+        assert await heard(server, count=1) == {kept}
+        write(server.file, config("m"))
+        await until(lambda: len(serving(server)) == 2, "worker in its place", server.log, 20)
+        assert kept in await heard(server)

@@ -85,8 +85,8 @@ async def test_policies_nest():
 
 async def test_balance_shares_by_weight():
     models = {"m": {"backends": [{"backend": "a", "weight": 9}, "b"], "policy": "balance"}}
-    async with placed({"a": says("a"), "b": says("b")}, models) as place:
-        seen = Counter(heard.backend for heard in await place.many(200))
+    async with placed({"a": after(0.05, says("a")), "b": after(0.05, says("b"))}, models) as place:
+        seen = Counter(heard.backend for heard in await place.many(60))
     assert seen["a"] > 1.5 * seen["b"] > 0
 
 

@@ -13,6 +13,8 @@ from dragoman.routing.members import Member, fitting, moves_on, summed
 
 UNKNOWN_SECONDS = 1.0
 """When the second is asked as long as too little is known of the first."""
+LOOK_AGAIN_SECONDS = 0.05
+"""How long a call waits for the budget before it looks again."""
 ENOUGH = 20
 KEPT = 200
 
@@ -22,7 +24,8 @@ class Times:
 
     def __init__(self) -> None:
         self._times: deque[float] = deque(maxlen=KEPT)
-        self._known = UNKNOWN_SECONDS
+        self.late: float | None = None
+        """Seconds after which an answer is later than 95 % of them; None as long as they are too few."""
         self._new = 0
 
     def add(self, seconds: float) -> None:
@@ -31,12 +34,7 @@ class Times:
         self._new += 1
         if self._new >= ENOUGH:
             self._new = 0
-            self._known = sorted(self._times)[int(len(self._times) * 0.95)]
-
-    @property
-    def late(self) -> float:
-        """Seconds after which an answer is later than 95 % of them."""
-        return self._known
+            self.late = sorted(self._times)[int(len(self._times) * 0.95)]
 
 
 def hedged(members: Sequence[Member], after: float | None, window: float) -> Handler:
@@ -57,16 +55,18 @@ class _Hedged:
         race = _Race(call, deque(fitting(self._members, call)), self._window, self._times)
         try:
             race.start()
+            late = self._after or race.late
             while True:
-                late = self._after or race.late
                 failed = len(race.failures)
-                if answer := await race.next(late if race.waiting and self._budget.left else None):
+                if answer := await race.next(late if race.waiting else None):
                     return answer
                 if len(race.failures) > failed:
                     race.replace()
                 elif self._budget.spend():
                     log.info("hedged", request_id=call.id, backend=race.waiting[0].name)
                     race.start()
+                else:
+                    late = LOOK_AGAIN_SECONDS
         finally:
             race.end()
 
@@ -80,7 +80,9 @@ class _Race:
         self._call, self._share, self._times = call, window / len(waiting), times
         self.failures: list[Failure] = []
         self._began: dict[asyncio.Task[Begun], tuple[Member, float]] = {}
-        self.late = times[waiting[0].name].late
+        known = [late for member in waiting if (late := times[member.name].late) is not None]
+        self.late = min(known, default=UNKNOWN_SECONDS)
+        """When the first is late: as late as the quickest of all would seldom be, however slow it has become itself."""
 
     def start(self) -> None:
         """Asks the next."""

@@ -88,7 +88,7 @@ class Route(Supplied):
     continues: Annotated[bool, Field(alias="continue")] = False
     """A backend that breaks in the middle of an answer is followed by the next, which is given the text so far."""
     after: Seconds | None = None
-    """When `hedge` asks a second one; without it, when the first is slower than 95 % of its last answers."""
+    """When `hedge` asks a second one; without it, when the first is later than 95 % of the quickest's last answers."""
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
     """The share of calls of which `mirror` sends a copy."""
     weight: Annotated[float, Field(gt=0)] = 1.0
