@@ -85,14 +85,14 @@ async def test_policies_nest():
 
 async def test_balance_shares_by_weight():
     models = {"m": {"backends": [{"backend": "a", "weight": 9}, "b"], "policy": "balance"}}
-    async with placed({"a": after(0.05, says("a")), "b": after(0.05, says("b"))}, models) as place:
-        seen = Counter(heard.backend for heard in await place.many(60))
+    async with placed({"a": after(1, says("a")), "b": after(1, says("b"))}, models) as place:
+        seen = Counter(heard.backend for heard in await asyncio.gather(*(place.ask() for _ in range(60))))
     assert seen["a"] > 1.5 * seen["b"] > 0
 
 
 async def test_balance_prefers_the_quicker():
     models = {"m": {"backends": ["a", "b"], "policy": "balance"}}
-    async with placed({"a": after(0.05, says("a")), "b": says("b")}, models) as place:
+    async with placed({"a": after(1, says("a")), "b": says("b")}, models) as place:
         seen = Counter(heard.backend for heard in await place.many(60))
     assert seen["b"] > 1.5 * seen["a"] > 0
 
