@@ -7,6 +7,7 @@ from functools import reduce
 from typing import Any, TypeAlias
 
 from dragoman.errors import UpstreamBadResponse
+from dragoman.grants import UNLIMITED, Grant
 from dragoman.patience import NEVER
 from dragoman.wire.chat import ChatRequest
 
@@ -16,6 +17,8 @@ class Key:
     """Who asks. Servers without keys know one: `anyone`."""
 
     id: str
+    grant: Grant = UNLIMITED
+    """What it may."""
 
 
 ANYONE = Key("anyone")
@@ -37,6 +40,8 @@ class Call:
     """When the answer must be complete, in seconds of `time.monotonic`."""
     reached: float = NEVER
     """When a backend must have been reached, likewise."""
+    surface: str = "chat"
+    """Which of the doors it came through."""
 
     def header(self, name: str) -> str:
         """A header's value, by its name in lower case; empty if the caller did not send it."""
@@ -58,15 +63,17 @@ class Call:
         """
         own = AsyncExitStack()
         self.open.push_async_exit(own)
-        return Call(self.request, self.key, own, self.id, self.headers, self.due, min(reached, self.reached))
+        reached = min(reached, self.reached)
+        return Call(self.request, self.key, own, self.id, self.headers, self.due, reached, self.surface)
 
     def by(self, due: float) -> "Call":
         """The same call, to be complete at that time."""
         due = min(due, self.due)
-        return Call(self.request, self.key, self.open, self.id, self.headers, due, min(due, self.reached))
+        reached = min(due, self.reached)
+        return Call(self.request, self.key, self.open, self.id, self.headers, due, reached, self.surface)
 
     def _with(self, request: ChatRequest) -> "Call":
-        return Call(request, self.key, self.open, self.id, self.headers, self.due, self.reached)
+        return Call(request, self.key, self.open, self.id, self.headers, self.due, self.reached, self.surface)
 
 
 @dataclass(slots=True)

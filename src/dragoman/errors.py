@@ -5,10 +5,14 @@
     │   ├── InvalidJSON · Unable  (what the backend is not able to do)
     │   └── UpstreamRejected      … or what the backend would not take
     ├── Refused                   a hook said no
+    ├── Unauthorized · NotAllowed who asks is not known, or may not
+    ├── TooManyRequests           a limit of the caller's, of the model's, or of its address's
+    │   └── TooManyTokens · QuotaSpent
     ├── UnknownModel · UnknownPath · MethodNotAllowed
     ├── TooSlow · TooLarge · HeadersTooLarge · Encoded · MalformedHTTP
     ├── GatewayError · NotReady · TooManyConnections
     ├── Overloaded · Draining     no call is taken now
+    ├── KeysUnavailable · LimitsUnavailable   what decides about a call cannot be asked
     ├── DeadlineExceeded          the time that the caller gave is over
     ├── EmulationFailed           what the backend lacks could not be made from what it said
     └── UpstreamFailure           the backend's doing; the message is fixed, the detail is for the log
@@ -23,7 +27,7 @@
         ├── UpstreamLoginFailed · UpstreamSessionLost · UpstreamJobFailed · UpstreamJobTimeout
         └── UpstreamError
 
-`ConfigError` stands apart: it stops a start, never a call. `MemoryDown` never reaches a caller.
+`ConfigError` stands apart: it stops a start, never a call. `MemoryDown` and `StoreDown` never reach a caller.
 """
 
 from collections.abc import Iterator, Mapping
@@ -103,6 +107,47 @@ class Refused(Failure):
     fixed_message = "This request was refused."
 
 
+class Unauthorized(Failure):
+    """No key, or none that is valid: whatever is wrong with it, the answer is the same."""
+
+    status, type, fixed_code = 401, INVALID, "invalid_api_key"
+    fixed_message = (
+        "No valid API key was provided. Send yours as `Authorization: Bearer KEY`, `api-key: KEY` or `x-api-key: KEY`."
+    )
+
+    def __init__(self) -> None:
+        super().__init__(headers={"www-authenticate": "Bearer"})
+
+
+class NotAllowed(Failure):
+    """The key is valid, but not for this."""
+
+    status, type, fixed_code = 403, "permission_error", "not_allowed"
+    fixed_message = "This API key may not do that."
+
+
+class TooManyRequests(Failure):
+    """`headers` tell when to come back."""
+
+    status, type, fixed_code = 429, "requests", "rate_limit_exceeded"
+    fixed_message = "Too many requests. Wait a moment and try again."
+
+
+class TooManyTokens(TooManyRequests):
+    type = "tokens"
+    fixed_message = "Too many tokens. Wait a moment and try again."
+
+
+class QuotaSpent(TooManyRequests):
+    """A budget is spent; trying again is of no use."""
+
+    type, fixed_code = "insufficient_quota", "insufficient_quota"
+    fixed_message = "The budget is spent. Ask whoever gave you the API key."
+
+    def __init__(self, message: str | None = None, *, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message, headers={**(headers or {}), "x-should-retry": "false"})
+
+
 class UnknownModel(Failure):
     status, type, fixed_code = 404, INVALID, "model_not_found"
     fixed_message = "The model does not exist or you do not have access to it. GET /v1/models lists the models."
@@ -179,6 +224,22 @@ class Draining(Failure):
 
     def __init__(self, message: str | None = None, *, detail: str = "") -> None:
         super().__init__(message, detail=detail, headers={"retry-after": "1", "connection": "close"})
+
+
+class KeysUnavailable(Failure):
+    status, type, fixed_code = 503, "service_unavailable_error", "keys_unavailable"
+    fixed_message = "API keys cannot be looked up at the moment. Try again shortly."
+
+    def __init__(self) -> None:
+        super().__init__(headers={"retry-after": "1"})
+
+
+class LimitsUnavailable(Failure):
+    status, type, fixed_code = 503, "service_unavailable_error", "limits_unavailable"
+    fixed_message = "Limits cannot be checked at the moment. Try again shortly."
+
+    def __init__(self) -> None:
+        super().__init__(headers={"retry-after": "1"})
 
 
 class DeadlineExceeded(Failure):
@@ -375,6 +436,10 @@ class ConfigError(Exception):
 
 class MemoryDown(Exception):
     """What outlives a call cannot be reached. The message is for the log."""
+
+
+class StoreDown(Exception):
+    """The database of keys and usage cannot be used now. The message is for the log, and quotes no password."""
 
 
 def waited(failure: Failure) -> float:

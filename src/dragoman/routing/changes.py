@@ -3,7 +3,7 @@
 from typing import Any
 
 from dragoman.call import Call, Handler
-from dragoman.routing.names import starred
+from dragoman.names import starred
 from dragoman.routing.options import Prompt, Route
 
 

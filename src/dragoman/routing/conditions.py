@@ -8,7 +8,7 @@ from dragoman.abilities import Asking
 from dragoman.call import Call
 from dragoman.counting import Counter
 from dragoman.counting.requests import prompt_tokens
-from dragoman.routing.names import Patterns, matches
+from dragoman.names import Patterns, matches
 
 Tokens = Annotated[int, Field(ge=1)]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from dragoman.abilities import Supplied
-from dragoman.routing.names import meant
+from dragoman.names import meant
 from dragoman.routing.options import Route, Waits
 
 Place = tuple[str | int, ...]
