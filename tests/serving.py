@@ -79,8 +79,8 @@ def openai_backend(url: str, **options: Any) -> dict[str, Any]:
 
 def client(url: str, **options: Any) -> openai.AsyncOpenAI:
     """The official SDK, without retries."""
-    options = {"http_client": openai.DefaultAsyncHttpxClient(verify=TRUSTED), **options}
-    return openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="sk-test", max_retries=0, **options)
+    options = {"http_client": openai.DefaultAsyncHttpxClient(verify=TRUSTED), "api_key": "sk-test", **options}
+    return openai.AsyncOpenAI(base_url=f"{url}/v1", max_retries=0, **options)
 
 
 async def post(url: str, body: Any, **headers: str) -> tuple[int, dict[str, str], bytes]:

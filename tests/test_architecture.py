@@ -23,6 +23,8 @@ FLOORS = (
         "application",
         "reference",
         "surfaces",
+        "accounts",
+        "keyring",
         "gateway",
         "config",
     ),
@@ -30,6 +32,7 @@ FLOORS = (
         "routing",
         "preset",
         "middleware",
+        "meter",
         "emulation",
         "backends",
         "mapping",
@@ -55,11 +58,13 @@ FLOORS = (
         "reading",
         "edge",
         "load",
+        "access",
+        "limits",
         "logs",
         "call",
     ),
-    *("abilities", "counting", "wire"),
-    *("templates", "paths", "storage", "errors", "secret", "patience", "json", "ids", "units", "version"),
+    *("abilities", "counting", "wire", "store", "grants"),
+    *("templates", "paths", "storage", "names", "errors", "secret", "patience", "json", "ids", "units", "version"),
 )
 FAMILIES = ("surfaces", "middleware", "emulation", "backends", "logins", "storage", "wire")
 MODULES = {file.relative_to(ROOT).with_suffix("").parts: ast.parse(file.read_text()) for file in ROOT.rglob("*.py")}

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import cached_property
 from pathlib import Path
@@ -10,21 +10,29 @@ from typing import Any, TypeVar
 
 from fastapi import FastAPI
 
+from dragoman.access import Access, tokens_of
+from dragoman.access.keys import ring_of
+from dragoman.accounts import Accounts
 from dragoman.application import application
 from dragoman.backends.replay import replaying
-from dragoman.call import ANYONE, Call, Chunk, Middleware
+from dragoman.call import ANYONE, Call, Chunk, Key, Middleware
 from dragoman.completion import Folded
 from dragoman.config import Config
 from dragoman.edge import Terms
-from dragoman.errors import Draining, NotReady
+from dragoman.errors import ConfigError, Draining, NotReady, UnknownPath
 from dragoman.gateway import Opened, opened
 from dragoman.ids import unique
 from dragoman.json import dumped, loaded
+from dragoman.limits import InProcess as InProcessLimits
+from dragoman.limits import Limits
+from dragoman.limits import opened as limits_of
 from dragoman.load.cgroup import granted, watched
-from dragoman.logs import log
+from dragoman.logs import log, note_call, shown
+from dragoman.meter import Meter
 from dragoman.middleware.hooks import after, before
 from dragoman.reading import request_in
 from dragoman.storage.memory import InProcess
+from dragoman.store import Store
 from dragoman.wire.chat import ChatRequest
 
 Hook = TypeVar("Hook", bound=Callable[..., Any])
@@ -48,6 +56,8 @@ class Gateway:
         self._around: list[Middleware] = []
         self._opens: list[AbstractAsyncContextManager[Any]] = []
         self._memory = InProcess()
+        self._limits = InProcessLimits()
+        self._accounts: Accounts | None = None
         self._now: _Generation | None = None
         self._old: list[_Generation] = []
         self._reloading = asyncio.Lock()
@@ -88,7 +98,12 @@ class Gateway:
         async with AsyncExitStack() as opening:
             for resource in self._opens:
                 await opening.enter_async_context(resource)
+            if self.config.store:
+                accounts = Accounts(self.config.store, self.config.usage)
+                self._accounts = await opening.enter_async_context(accounts)
             self._now = await self._generation(self.config)
+            if self._now.access.open:
+                log.warning("open", message="there are no keys: whoever reaches this server may use it")
             self.terms.loop = asyncio.get_running_loop()
             opening.push_async_callback(self._closed)
             if memory := granted():
@@ -103,6 +118,8 @@ class Gateway:
         """
         async with self._reloading:
             made = _config(config)
+            if made.store != self.config.store:
+                raise ConfigError("store: another one is used after a restart only")
             old, new = self._now, await self._generation(made)
             if old is None:
                 await new.close()
@@ -119,11 +136,30 @@ class Gateway:
     async def _generation(self, config: Config) -> "_Generation":
         opening = AsyncExitStack()
         try:
-            entered = await opening.enter_async_context(opened(config, self._around, self._record, self._memory))
+            kept = limits_of(config.redis, self._limits, config.limits.when_store_is_down)
+            limits = await opening.enter_async_context(kept)
+            access = await opening.enter_async_context(self._access(config, limits))
+            meter = self._meter(config, limits)
+            entered = await opening.enter_async_context(opened(config, self._around, self._record, self._memory, meter))
         except BaseException:
             await opening.aclose()
             raise
-        return _Generation(entered, opening)
+        return _Generation(entered, access, opening)
+
+    @asynccontextmanager
+    async def _access(self, config: Config, limits: Limits) -> AsyncIterator[Access]:
+        rings = [ring_of(config.keys), *([self._accounts.ring] if self._accounts else [])]
+        look = self._accounts.look if self._accounts else _nowhere
+        async with AsyncExitStack() as opening:
+            tokens = await opening.enter_async_context(tokens_of(config.jwt)) if config.jwt else None
+            yield Access(tuple(rings), tokens, look, limits, config.limits.failed_logins)
+
+    def _meter(self, config: Config, limits: Limits) -> Meter:
+        accounts = self._accounts
+        notes = [accounts.note] if accounts else []
+        if config.log.calls and shown("info"):
+            notes.append(note_call)
+        return Meter(limits, accounts.spent if accounts else None, notes, accounts is not None, config.errors)
 
     async def _closed(self) -> None:
         now, self._now, self.terms.loop = self._now, None, None
@@ -144,6 +180,19 @@ class Gateway:
         if self._now is None:
             raise NotReady()
         return self._now.handle(call)
+
+    def key(self, headers: Mapping[bytes, bytes], address: str) -> Awaitable[Key]:
+        """Who sends these headers from that address. Raises Unauthorized, TooManyRequests, KeysUnavailable, NotReady."""
+        if self._now is None:
+            raise NotReady()
+        return self._now.access.key(headers, address)
+
+    @property
+    def store(self) -> Store:
+        """Where keys and usage are kept. Raises UnknownPath if nowhere, StoreDown."""
+        if self._accounts is None:
+            raise UnknownPath("This server has no store, and so neither keys nor usage. Name one as `store`.")
+        return self._accounts.store
 
     async def complete(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The chat completion that answers a request, without a server in between. Raises Failure."""
@@ -187,11 +236,15 @@ def _config(given: Config | Mapping[str, Any] | str | None) -> Config:
             return Config.of(given)
 
 
+async def _nowhere() -> None:
+    """There is no store to look into."""
+
+
 class _Generation:
     """A configuration that is open, and closes once it is retired and its last call has ended."""
 
-    def __init__(self, opened: Opened, opening: AsyncExitStack) -> None:
-        self.opened = opened
+    def __init__(self, opened: Opened, access: Access, opening: AsyncExitStack) -> None:
+        self.opened, self.access = opened, access
         self._opening = opening
         self._calls = 0
         self._retired = False

@@ -1,6 +1,6 @@
 """The FastAPI application around a gateway: its paths, its documentation, its errors."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
@@ -14,13 +14,16 @@ from starlette.routing import Route
 
 from dragoman.backends.demo import PATH as DEMO_PATH
 from dragoman.backends.demo import Demo, DemoAPI
-from dragoman.call import Call, Chunk
+from dragoman.call import ANYONE, Call, Chunk, Key
 from dragoman.config import Config
-from dragoman.edge import Caller, Send, Terms, answer_headers, check_headers, failure_of, request_id_in
-from dragoman.errors import Failure, GatewayError, MethodNotAllowed, UnknownPath
+from dragoman.edge import Caller, Send, Terms, address_in, answer_headers, check_headers, failure_of, request_id_in
+from dragoman.errors import Failure, GatewayError, MethodNotAllowed, NotAllowed, Unauthorized, UnknownPath
+from dragoman.keyring import Keyring
 from dragoman.logs import note_failure
 from dragoman.reference import add_reference
-from dragoman.routing.names import meant
+from dragoman.names import meant
+from dragoman.store import Store
+from dragoman.surfaces.admin import admin
 from dragoman.surfaces.chat import Chat
 from dragoman.surfaces.models import models
 from dragoman.version import __version__
@@ -43,6 +46,13 @@ class Served(Protocol):
 
     def handle(self, call: Call) -> AsyncIterator[Chunk]:
         """Answers a call."""
+
+    def key(self, headers: Mapping[bytes, bytes], address: str) -> Awaitable[Key]:
+        """Who asks."""
+
+    @property
+    def store(self) -> Store:
+        """Where keys and usage are kept."""
 
     def check_ready(self) -> None:
         """Raises NotReady or Draining when it may not take traffic."""
@@ -142,11 +152,12 @@ def application(gateway: Served) -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.terms = gateway.terms
-    chat = Chat(gateway.handle, gateway.terms)
-    _add_chat(app, chat)
-    listed = _listed(gateway)
-    app.include_router(models(*listed), prefix="/v1")
-    app.include_router(models(*listed), include_in_schema=False)
+    _add_chat(app, Chat(gateway.handle, gateway.key, gateway.terms))
+    who = _who(gateway)
+    listed = models(*_listed(gateway), who)
+    app.include_router(listed, prefix="/v1")
+    app.include_router(listed, include_in_schema=False)
+    app.include_router(admin(lambda: Keyring(gateway.store), lambda: gateway.store, _who_administers(who)))
     _add_health(app, gateway)
     add_reference(app)
     if any(isinstance(backend, Demo) for backend in gateway.config.backends.values()):
@@ -155,18 +166,42 @@ def application(gateway: Served) -> FastAPI:
     return app
 
 
-def _listed(gateway: Served) -> tuple[Callable[[], list[Model]], Callable[[str], Model | None]]:
-    """What shows in the models list, and how a model is found by its id: wildcards do not show, but are found."""
+def _who(gateway: Served) -> Callable[[Request], Awaitable[Key]]:
+    """The dependency of every route that is not for everybody."""
+
+    async def who(request: Request) -> Key:
+        return await gateway.key(dict(request.scope["headers"]), address_in(request.scope))
+
+    return who
+
+
+def _who_administers(who: Callable[[Request], Awaitable[Key]]) -> Callable[[Request], Awaitable[Key]]:
+    async def administers(request: Request) -> Key:
+        key = await who(request)
+        if key is ANYONE:
+            raise Unauthorized()
+        if not key.grant.admin:
+            raise NotAllowed("This API key may not manage keys or read the usage: it has no `admin`.")
+        return key
+
+    return administers
+
+
+def _listed(gateway: Served) -> tuple[Callable[[Key], list[Model]], Callable[[str, Key], Model | None]]:
+    """What shows in a key's models list, and how a model is found by its id: wildcards do not show, but are found."""
 
     def shown(id: str, name: str) -> Model:
         model = gateway.config.models[name]
         return {"id": id, "object": "model", "created": model.created, "owned_by": model.owned_by, "permission": []}
 
-    def found(id: str) -> Model | None:
-        name = meant(id, gateway.config.models)
+    def listed(key: Key) -> list[Model]:
+        return [shown(name, name) for name in gateway.config.models if "*" not in name and key.grant.may(name)]
+
+    def found(id: str, key: Key) -> Model | None:
+        name = meant(id, gateway.config.models) if key.grant.may(id) else None
         return shown(id, name) if name else None
 
-    return lambda: [shown(name, name) for name in gateway.config.models if "*" not in name], found
+    return listed, found
 
 
 def _add_chat(app: _Application, chat: Chat) -> None:

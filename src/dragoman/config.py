@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,15 +12,21 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from dragoman.access.keys import KeyOptions, ring_of
+from dragoman.access.options import JWT
 from dragoman.backends import BackendOptions
 from dragoman.edge import Bounds
 from dragoman.errors import ConfigError, ErrorStyle
+from dragoman.grants import FREE, Allowance, Price
+from dragoman.logs import Log
+from dragoman.meter.options import Limiting, Usage
 from dragoman.middleware.hooks import Hook
 from dragoman.preset import Misused, expanded, names
 from dragoman.routing import Misrouted, planned
 from dragoman.routing.options import Retry, Route, or_backend
 from dragoman.secret import hide
 from dragoman.storage import opened as remembering
+from dragoman.store import usable
 from dragoman.units import Seconds
 
 CONFIG_VARIABLE = "DRAGOMAN_CONFIG"
@@ -28,6 +34,8 @@ LEVEL_VARIABLE = "DRAGOMAN_LOG_LEVEL"
 RECORD_VARIABLE = "DRAGOMAN_RECORD"
 WATCH_VARIABLE = "DRAGOMAN_WATCH"
 DEFAULT_FILE = "dragoman.yaml"
+DEFAULT_STORE = "sqlite:///dragoman.db"
+"""Where keys and usage are kept by whatever is served from a file."""
 MAX_NODES = 100_000
 MAX_DEPTH = 64
 
@@ -40,15 +48,25 @@ BackendName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 ModelName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,256}$")]
 
 
-def _usable(url: str) -> str:
-    try:
-        remembering(url)
-    except ConfigError as error:
-        raise ValueError(str(error)) from None
-    return url
+def _checked(check: Callable[[str], Any]) -> AfterValidator:
+    def checked(url: str) -> str:
+        try:
+            check(url)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return url
+
+    return AfterValidator(checked)
 
 
-RedisURL = Annotated[str, AfterValidator(_usable)]
+def _different(keys: dict[str, KeyOptions]) -> dict[str, KeyOptions]:
+    ring_of(keys)
+    return keys
+
+
+RedisURL = Annotated[str, _checked(remembering)]
+StoreURL = Annotated[str, _checked(usable)]
+KeyName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 
 
 class ModelOptions(Route):
@@ -56,6 +74,10 @@ class ModelOptions(Route):
 
     retry: Retry = Retry()
     """When a call that failed is made again, and how often."""
+    limits: Allowance = Allowance()
+    """How much of it all callers together may use."""
+    price: Price = FREE
+    """What it costs, for budgets and the usage."""
     owned_by: str = "dragoman"
     created: int = 0
     """Unix seconds, shown in the models list."""
@@ -74,6 +96,15 @@ class Config(BaseModel):
     hooks: list[Hook] = []
     redis: RedisURL | None = None
     """Where what outlives a call is kept (sessions), for several workers or hosts. Without it: in the process."""
+    store: StoreURL | None = None
+    """Where keys and usage are kept: `sqlite:///FILE` or `postgresql://…`. Served from a file: `dragoman.db` by default."""
+    keys: Annotated[dict[KeyName, KeyOptions], AfterValidator(_different)] = {}
+    """Who may use the server, beside those in the store. Without any key, everybody may."""
+    jwt: JWT | None = None
+    """Whose signed tokens are keys, too."""
+    limits: Limiting = Limiting()
+    usage: Usage = Usage()
+    log: Log = Log()
     default_model: str | None = None
     """The model that answers for names that are not known."""
     drain: Seconds = 30.0
@@ -93,12 +124,14 @@ class Config(BaseModel):
         return _validated(cls, data, _Source("the configuration", {}), {})
 
     @classmethod
-    def read(cls, file: str | Path, unset: str | None = None) -> Self:
+    def read(cls, file: str | Path, unset: str | None = None, store: str | None = None) -> Self:
         """The configuration in a YAML file. `unset` stands for environment variables that are not set.
 
-        Raises ConfigError, which names the line.
+        `store` is where keys and usage are kept if the file does not say. Raises ConfigError, which names the line.
         """
         reader, data = _parsed(Path(file), unset)
+        if store and isinstance(data, dict):
+            data.setdefault("store", store)
         return _validated(cls, data, reader.source, {"from_environment": reader.values})
 
 
@@ -122,6 +155,11 @@ def environment() -> Mapping[str, str]:
     return dict(os.environ)
 
 
+def served(file: str | Path) -> Config:
+    """The configuration in a YAML file as it is served: with a store. Raises ConfigError."""
+    return Config.read(file, store=DEFAULT_STORE)
+
+
 @dataclass(frozen=True)
 class Handed:
     """What worker processes are given."""
@@ -134,7 +172,7 @@ class Handed:
     @property
     def config(self) -> Config:
         """The configuration. Raises ConfigError."""
-        return Config.read(self.file) if self.file else Config.demo()
+        return served(self.file) if self.file else Config.demo()
 
 
 def hand_down(handed: Handed) -> None:
@@ -339,7 +377,7 @@ def _message(error: ErrorDetails, place: Place, data: Any, kind: type[BaseModel]
             return "must be a mapping: `key: value`"
         case "import_error":
             return f"cannot be imported: {context['error']}"
-        case "string_pattern_mismatch" if len(place) == 2 and place[0] in ("backends", "models"):
+        case "string_pattern_mismatch" if len(place) == 2 and place[0] in ("backends", "models", "keys"):
             return "is not a good name: use letters, digits, '.', '_' and '-'"
         case _:
             return error["msg"][0].lower() + error["msg"][1:]

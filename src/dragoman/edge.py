@@ -96,8 +96,17 @@ def failure_of(error: Exception) -> Failure:
 
 def request_id_in(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """The caller's own `x-request-id` if it is harmless, otherwise a new one."""
-    given = dict(headers).get(b"x-request-id")
+    return _safe_id(dict(headers).get(b"x-request-id"))
+
+
+def _safe_id(given: bytes | None) -> str:
     return given.decode() if given and _SAFE_ID.fullmatch(given) else unique("req_")
+
+
+def address_in(scope: Mapping[str, Any]) -> str:
+    """The address that a request came from."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def check_headers(headers: Headers) -> None:
@@ -116,17 +125,26 @@ class Caller:
 
     def __init__(self, scope: Mapping[str, Any], receive: Receive, send: Send, terms: "Terms") -> None:
         self.headers: Headers = scope["headers"]
-        self.id = request_id_in(self.headers)
+        self.named = dict(self.headers)
+        self.id = _safe_id(self.named.get(b"x-request-id"))
         self.came = time.perf_counter()
         self.receive, self.send, self.bounds = receive, send, terms.bounds
         self.begun = self.ended = False
         self._scope, self.style, self.load = scope, terms.style, terms.load
         self._loop = terms.loop or asyncio.get_running_loop()
 
-    async def body(self) -> bytes:
-        """The request body. Raises Overloaded, Draining, TooLarge, TooSlow, HeadersTooLarge, Encoded, or Gone."""
+    @property
+    def address(self) -> str:
+        """Where the caller is."""
+        return address_in(self._scope)
+
+    def check(self) -> None:
+        """Raises Overloaded, Draining, or HeadersTooLarge."""
         self.load.check(self.bounds.calls)
         check_headers(self.headers)
+
+    async def body(self) -> bytes:
+        """The request body. Raises TooLarge, TooSlow, Encoded, or Gone."""
         self._check_announced()
         patience = Patience(self._loop, MOST_BODY_SECONDS)
         try:
@@ -159,8 +177,7 @@ class Caller:
         return message
 
     def _check_announced(self) -> None:
-        headers = dict(self.headers)
-        length, encoding = headers.get(b"content-length", b""), headers.get(b"content-encoding", b"")
+        length, encoding = self.named.get(b"content-length", b""), self.named.get(b"content-encoding", b"")
         if length.isdigit() and int(length) > self.bounds.body:
             raise self._too_large()
         if encoding.lower() not in (b"", b"identity"):

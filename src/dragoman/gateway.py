@@ -13,11 +13,13 @@ from dragoman.emulation import completed
 from dragoman.errors import ConfigError, Failure, UnknownModel
 from dragoman.ground import Backend, Ground
 from dragoman.guard import Guard
+from dragoman.limits import InProcess
+from dragoman.meter import Meter, metered
 from dragoman.middleware.deadline import hurried
 from dragoman.middleware.hooks import hooked
 from dragoman.reach import Timeouts
 from dragoman.routing import Copies, Plan, planned, routed
-from dragoman.routing.names import meant
+from dragoman.names import meant
 from dragoman.routing.options import Waits
 from dragoman.secret import hidden
 from dragoman.storage import Memory
@@ -42,13 +44,17 @@ class Opened:
 
 @asynccontextmanager
 async def opened(
-    config: Config, around: Iterable[Middleware] = (), record: Path | None = None, memory: Memory | None = None
+    config: Config,
+    around: Iterable[Middleware] = (),
+    record: Path | None = None,
+    memory: Memory | None = None,
+    meter: Meter | None = None,
 ) -> AsyncIterator[Opened]:
     """A whole configuration, for as long as its backends are open.
 
     `around` stands before every model's handler, outermost first, inside the configured hooks. What backends are asked
     and answer is written into the folder `record`. What outlives a call is kept in `memory` unless it is in Redis.
-    Raises ConfigError.
+    Calls are measured by `meter`. Raises ConfigError.
     """
     async with AsyncExitStack() as opening:
         kept = await opening.enter_async_context(remembering(config.redis))
@@ -56,12 +62,15 @@ async def opened(
         copies = Copies()
         opening.push_async_callback(copies.close)
         road = [hurried, *(hooked(hook) for hook in config.hooks), *around]
+        meter = meter or Meter(InProcess())
         models, guards = {}, {}
         for name, model in config.models.items():
             plan = planned(name, config.models, config.backends)
             for leaf in plan.leaves:
                 await backends.open(leaf)
-            models[name] = stack(routed(plan, backends.leaf, backends.connects, copies, model.retry), road)
+            measured = metered(meter, name, model.limits, model.price)
+            routes = routed(plan, backends.leaf, backends.connects, copies, model.retry)
+            models[name] = stack(routes, [measured, *road])
             guards[name] = frozenset(backends.guards[leaf.backend or ""] for leaf in plan.leaves)
         yield Opened(_by_model(models, config.default_model), guards)
 

@@ -33,7 +33,9 @@ class Budget(BaseModel):
     per: Period
 
     def __str__(self) -> str:
-        amount = f"{self.amount} tokens" if self.unit == "tokens" else f"{self.amount / NANO:.9f}".rstrip("0").rstrip(".")
+        amount = (
+            f"{self.amount} tokens" if self.unit == "tokens" else f"{self.amount / NANO:.9f}".rstrip("0").rstrip(".")
+        )
         return f"{amount}/{self.per}"
 
 
@@ -53,9 +55,19 @@ def _several(given: Any) -> Any:
     return [given] if isinstance(given, str | dict | Budget) else given
 
 
+def _different(budgets: tuple[Budget, ...]) -> tuple[Budget, ...]:
+    if len({(each.unit, each.per) for each in budgets}) < len(budgets):
+        raise ValueError("has two budgets of the same kind for the same period")
+    return budgets
+
+
 _Written = WithJsonSchema({"type": "string", "examples": ["20/month", "5M tokens/day"]})
 BudgetText = Annotated[Budget, BeforeValidator(budget), _Written]
-Budgets = Annotated[tuple[BudgetText, ...], BeforeValidator(_several, json_schema_input_type=list[BudgetText] | BudgetText)]
+Budgets = Annotated[
+    tuple[BudgetText, ...],
+    BeforeValidator(_several, json_schema_input_type=list[BudgetText] | BudgetText),
+    AfterValidator(_different),
+]
 Limit = Annotated[Count, Field(ge=1, le=10**9)]
 
 
@@ -73,9 +85,9 @@ class Price(BaseModel):
 
     def of(self, prompt: int, completion: int, cached: int = 0) -> int:
         """What so many tokens cost, in billionths, rounded up."""
-        for_cached = self.prompt if self.cached is None else self.cached
-        told = ((self.prompt, prompt - cached), (for_cached, cached), (self.completion, completion))
-        return -(-sum(round(price * NANO) * tokens for price, tokens in told) // A_MILLION)
+        again = self.prompt if self.cached is None else self.cached
+        total = round(self.prompt * NANO) * (prompt - cached) + round(self.completion * NANO) * completion
+        return -(-(total + round(again * NANO) * cached) // A_MILLION)
 
 
 FREE = Price()
@@ -155,13 +167,19 @@ def exceeding(asked: Grant, granter: Grant) -> str | None:
 def _exceeding(asked: Grant, granter: Grant) -> Iterator[str]:
     if asked.admin and not granter.admin:
         yield "admin"
-    if granter.models is not None and not (asked.models and all(_covered(each, granter.models) for each in asked.models)):
+    if granter.models is not None and not (
+        asked.models and all(_covered(each, granter.models) for each in asked.models)
+    ):
         yield "models"
     if granter.expires and (asked.expires is None or asked.expires > granter.expires):
         yield "expires"
     yield from _more(asked, granter, "")
     for model, allowance in granter.per_model.items():
         yield from _more(asked.per_model.get(model, Allowance()), allowance, f"per_model.{model}.")
+
+
+def _all_covered(patterns: list[str] | None, others: list[str]) -> bool:
+    return bool(patterns) and all(_covered(pattern, others) for pattern in patterns or ())
 
 
 def _covered(pattern: str, patterns: Iterable[str]) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dragoman.app import Gateway
-from dragoman.config import Config
+from dragoman.config import served
 from dragoman.errors import ConfigError
 from dragoman.logs import log
 from dragoman.secret import hidden
@@ -82,7 +82,7 @@ class _Life:
             log.info("nothing to reload", message="the built-in demo is served, not a file")
             return
         try:
-            await self._gateway.reload(await asyncio.to_thread(Config.read, self._file))
+            await self._gateway.reload(await asyncio.to_thread(served, self._file))
         except ConfigError as error:
             log.error("reload failed", message=hidden(str(error)))
         except Exception as error:

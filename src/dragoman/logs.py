@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 import structlog
+from pydantic import BaseModel
 
 from dragoman.errors import Failure
 from dragoman.secret import hidden
+from dragoman.store import Row
 
 LOGGED_BODY = 8 * 1024
 HIDDEN = frozenset({b"authorization", b"proxy-authorization", b"api-key", b"x-api-key", b"cookie"})
@@ -29,6 +31,21 @@ log: structlog.stdlib.BoundLogger = structlog.wrap_logger(
 )
 
 
+class Log(BaseModel):
+    format: str = "json"
+    calls: bool = True
+    raw: bool = False
+
+
+def shown(level: str) -> bool:
+    """Whether what is logged at a level is shown."""
+    return _STANDARD.isEnabledFor(logging.getLevelName(level.upper()))
+
+
+def note_call(row: Row) -> None:
+    log.info("call", **row._asdict())
+
+
 class _Quiet(logging.Filter):
     """Drops uvicorn's complaint about a stream that we left unfinished on purpose: its reason is in our own log."""
 
@@ -36,7 +53,7 @@ class _Quiet(logging.Filter):
         return "without completing response" not in record.getMessage()
 
 
-def written(level: str) -> None:
+def written(level: str, options: Log = Log()) -> None:
     """Writes the log to standard error, from that level up: debug, info, warning or error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))

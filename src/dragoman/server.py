@@ -249,8 +249,9 @@ def _app(handed: Handed, config: Config) -> Any:
 def served_app() -> Any:
     """The application of a worker process, made from what the first process handed down."""
     handed = handed_down()
-    written(handed.log_level)
-    return _app(handed, handed.config)
+    config = handed.config
+    written(handed.log_level, config.log)
+    return _app(handed, config)
 
 
 class _Workers(Multiprocess):

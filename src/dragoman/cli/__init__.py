@@ -1,7 +1,9 @@
 """The command line."""
 
+import asyncio
 import os
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -9,13 +11,16 @@ import orjson
 import typer
 
 from dragoman.cli.adapt import adapt
+from dragoman.cli.keys import keys
 from dragoman.cli.presets import presets
 from dragoman.cli.showing import CANNOT_RUN, FOUND_WRONG, out, show_models, stop
 from dragoman.cli.trying import show_trial
-from dragoman.config import DEFAULT_FILE, Config, Handed, schema
-from dragoman.errors import ConfigError
+from dragoman.cli.usage import usage
+from dragoman.config import DEFAULT_FILE, Config, Handed, schema, served
+from dragoman.errors import ConfigError, StoreDown
 from dragoman.logs import written
 from dragoman.server import bound, serve
+from dragoman.store import opened
 from dragoman.version import __version__
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -54,6 +59,9 @@ def serve_command(
     reload: Annotated[bool, typer.Option("--reload", help="Start anew when a .py or .yaml file changes.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Read the configuration again when its file changes.")] = False,
     log_level: Annotated[str, typer.Option(help="debug shows raw requests. One of: " + ", ".join(LEVELS))] = "info",
+    anybody: Annotated[
+        bool, typer.Option("--open", help="Listen to other machines although there are no keys.")
+    ] = False,
     record: Annotated[
         Path | None, typer.Option(help="A folder for what backends are asked and answer.", show_default=False)
     ] = None,
@@ -65,6 +73,7 @@ def serve_command(
       dragoman serve                          dragoman.yaml in this folder, else the demo
       dragoman serve my.yaml --port 9000
       dragoman serve my.yaml --host 0.0.0.0 --workers 4
+      dragoman serve --host 0.0.0.0 --open    without keys, for whoever reaches it
       dragoman serve my.yaml --watch
       dragoman serve my.yaml --log-level debug
       dragoman serve my.yaml --record recorded
@@ -82,7 +91,9 @@ def serve_command(
         listening = bound(host, port)
     except OSError as error:
         stop(f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}; choose another with --port")
-    written(log_level)
+    if not anybody and not ip_address(listening.getsockname()[0]).is_loopback:
+        _check_closed(config, host)
+    written(log_level, config.log)
     _announce(config, host, listening.getsockname()[1])
     serve(config, listening, Handed(file, log_level, record, watch), workers, reload)
 
@@ -135,6 +146,8 @@ def schema_command() -> None:
 
 cli.command("adapt")(adapt)
 cli.add_typer(presets)
+cli.add_typer(keys)
+cli.command("usage")(usage)
 
 
 def _find_modules_here() -> None:
@@ -144,9 +157,29 @@ def _find_modules_here() -> None:
 
 def _read(file: Path | None, status: int) -> Config:
     try:
-        return Config.read(file) if file else Config.demo()
+        return served(file) if file else Config.demo()
     except ConfigError as error:
         stop(str(error), status)
+
+
+def _check_closed(config: Config, host: str) -> None:
+    """Ends the command if other machines could use the server without a key."""
+    if config.keys or config.jwt:
+        return
+    try:
+        if config.store and asyncio.run(_has_keys(config.store)):
+            return
+    except StoreDown as error:
+        stop(f"the store cannot be used, so it is not known whether there are keys: {error}. --open listens anyway")
+    stop(
+        f"there are no keys, so whoever reaches {host} could use this server. Make one with `dragoman keys create NAME`, "
+        "listen on 127.0.0.1, or say --open"
+    )
+
+
+async def _has_keys(url: str) -> bool:
+    async with opened(url) as store:
+        return bool((await store.changed(0))[1])
 
 
 def _announce(config: Config, host: str, port: int) -> None:

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
-from dragoman.call import ANYONE, Begun, Call, Chunk, Handler, begun
+from dragoman.access import Who
+from dragoman.call import Begun, Call, Chunk, Handler, begun
 from dragoman.completion import Folded, Streamed
 from dragoman.edge import Caller, EventStream, Gone, Receive, Send, Terms, failure_of, promptly
 from dragoman.errors import Failure
@@ -21,9 +22,8 @@ CONTINUED = "continued"
 class Chat:
     """The ASGI endpoint of `POST /v1/chat/completions`."""
 
-    def __init__(self, handler: Handler, terms: Terms) -> None:
-        self._handler = handler
-        self._terms = terms
+    def __init__(self, handler: Handler, who: Who, terms: Terms) -> None:
+        self._handler, self._who, self._terms = handler, who, terms
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         caller = Caller(scope, receive, send, self._terms)
@@ -35,9 +35,11 @@ class Chat:
             await caller.refuse(failure_of(error))
 
     async def _answer(self, caller: Caller) -> None:
+        caller.check()
+        key = await self._who(caller.named, caller.address)
         request = request_in(await caller.body(), ChatRequest)
         async with AsyncExitStack() as opened:
-            call = Call(request, ANYONE, opened, caller.id, caller.headers)
+            call = Call(request, key, opened, caller.id, caller.headers)
             if request.stream:
                 await self._stream(caller.stream(), caller, call)
             else:
@@ -93,5 +95,6 @@ def _signed(failure: Failure, chunks: Begun | None) -> Failure:
 def _about(caller: Caller, chunks: Begun) -> dict[str, str]:
     """The headers that tell about an answer."""
     spent = (time.perf_counter() - caller.came) * 1000
-    facts = {f"x-dragoman-{name}": value for name, value in (chunks.first.about or {}).items()}
+    about = (chunks.first.about or {}).items()
+    facts = {name if name.startswith("x-") else f"x-dragoman-{name}": value for name, value in about}
     return {**facts, "openai-processing-ms": f"{spent:.0f}", "openai-version": "2020-10-01"}

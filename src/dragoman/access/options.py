@@ -1,0 +1,7 @@
+"""Whose signed tokens are keys."""
+
+from pydantic import BaseModel
+
+
+class JWT(BaseModel):
+    issuer: str

@@ -1,0 +1,114 @@
+"""Tables are made and brought up to date, however many begin to at once."""
+
+import asyncio
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dragoman.errors import StoreDown
+from dragoman.store import opened
+from dragoman.store.migrating import SCRIPTS, migrate, newest
+from dragoman.store.opening import NEWEST
+from tests.store.databases import asked, assert_sums_are_those_of_the_rows, key, row
+
+SECOND = '''
+"""Names the colour of each key."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision = "0002", "0001"
+
+
+def upgrade():
+    op.add_column("keys", sa.Column("colour", sa.Text, nullable=False, server_default="grey"))
+    op.execute("UPDATE usage SET model = 'renamed'")
+    op.execute("UPDATE usage_days SET model = 'renamed'")
+    op.execute("UPDATE spent SET model = 'renamed'")
+'''
+FAILING = SECOND + '    op.execute("UPDATE nowhere SET nothing = 1")\n'
+
+
+@pytest.fixture
+def scripts(tmp_path):
+    """Migrations of another time: those of now, and what a test adds to `versions`."""
+    return Path(shutil.copytree(SCRIPTS, tmp_path / "scripts", ignore=shutil.ignore_patterns("__pycache__")))
+
+
+def test_the_newest_revision_is_the_one_that_is_known():
+    assert newest() == NEWEST
+
+
+def test_all_that_a_migration_needs_is_beside_the_code():
+    assert {each.name for each in SCRIPTS.iterdir()} >= {"env.py", "script.py.mako", "versions"}
+
+
+async def test_a_new_database_gets_its_tables(empty):
+    async with opened(empty) as store:
+        await store.add(key())
+        await store.write([row("r1")])
+    assert await asked(empty, "SELECT version_num FROM alembic_version") == [(NEWEST,)]
+
+
+async def test_a_current_database_is_opened_at_once_and_without_a_process(url, monkeypatch):
+    async with opened(url):  # which also imports what it needs
+        pass
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", None)
+    took = []
+    for _ in range(10):
+        began = time.perf_counter()
+        async with opened(url) as store:
+            took.append(time.perf_counter() - began)
+            assert await store.changed(0) == (0, [])
+    assert min(took) < 0.05
+
+
+@pytest.mark.parametrize("count", [2, 10])
+def test_as_many_processes_as_there_are_may_open_a_new_database_at_once(empty, count):
+    command = [sys.executable, "-m", "tests.store.opening", empty, str(count)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180)
+    assert (done.stdout, done.stderr) == ("opened\n" * count, "")
+
+
+async def test_an_older_database_keeps_what_it_holds(url, scripts):
+    async with opened(url) as store:
+        await store.add(key("key_1", "alice"))
+        await store.write([row(f"r{number}") for number in range(300)])
+    (scripts / "versions/0002_colour.py").write_text(SECOND)
+    await asyncio.to_thread(migrate, url, scripts)
+    assert await asked(url, "SELECT id, name, colour FROM keys") == [("key_1", "alice", "grey")]
+    assert await asked(url, "SELECT model, count(*) FROM usage GROUP BY model") == [("renamed", 300)]
+    await assert_sums_are_those_of_the_rows(url)
+    await asyncio.to_thread(migrate, url, scripts)  # once more changes nothing
+    assert await asked(url, "SELECT version_num FROM alembic_version") == [("0002",)]
+
+
+async def test_a_database_that_is_newer_than_the_program_is_refused_and_left_alone(url, scripts):
+    (scripts / "versions/0002_colour.py").write_text(SECOND)
+    await asyncio.to_thread(migrate, url, scripts)
+    with pytest.raises(StoreDown, match="newer program"):
+        async with opened(url):
+            pass
+    assert await asked(url, "SELECT version_num FROM alembic_version") == [("0002",)]
+
+
+async def test_a_migration_that_fails_leaves_everything_as_it_was(url, scripts):
+    async with opened(url) as store:
+        await store.write([row("r1")])
+    (scripts / "versions/0002_colour.py").write_text(FAILING)
+    with pytest.raises(Exception, match="nowhere"):
+        await asyncio.to_thread(migrate, url, scripts)
+    assert await asked(url, "SELECT model FROM usage") == [("m",)]
+    async with opened(url) as store:
+        assert await store.changed(0) == (0, [])
+
+
+async def test_migrations_that_take_too_long_are_given_up(empty, monkeypatch):
+    monkeypatch.setattr("dragoman.store.opening.MIGRATE_SECONDS", 0.01)
+    with pytest.raises(StoreDown, match="within"):
+        async with opened(empty):
+            pass
