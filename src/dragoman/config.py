@@ -61,6 +61,9 @@ def _checked(check: Callable[[str], Any]) -> AfterValidator:
 
 def _different(keys: dict[str, KeyOptions]) -> dict[str, KeyOptions]:
     ring_of(keys)
+    for name in keys:
+        if name.startswith("key_"):
+            raise ValueError(f"{name!r} looks like the id of a key in the store; choose another name")
     return keys
 
 

@@ -192,12 +192,17 @@ def _needs_shape(param: str, error: ErrorDetails) -> InvalidRequest:
     return _wrong_type(param, error["msg"], error["input"])
 
 
+def _unknown(param: str, error: ErrorDetails) -> InvalidRequest:
+    return InvalidRequest(f"Unknown parameter: '{param}'.", param=param, code="unknown_parameter")
+
+
 def _otherwise(param: str, error: ErrorDetails) -> InvalidRequest:
     return InvalidRequest(f"Invalid value for '{param}'.", param=param, code="invalid_value")
 
 
 _RULES: dict[str, Callable[[str, ErrorDetails], InvalidRequest]] = {
     "missing": _missing,
+    "extra_forbidden": _unknown,
     "literal_error": lambda param, error: _invalid(param, error["ctx"]["expected"]),
     "greater_than_equal": _bound("below", ">=", "ge"),
     "less_than_equal": _bound("above", "<=", "le"),

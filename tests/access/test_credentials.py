@@ -32,7 +32,9 @@ def test_one_changed_character_is_noticed(place, character):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "dm-", "sk-" + SECRET[3:], SECRET[:-1], SECRET + "0", SECRET.swapcase(), "é" * 41]
+    "text",
+    ["", "dm-", "sk-" + SECRET[3:], SECRET[:-1], SECRET + "0", SECRET.swapcase(), "é" * 41],
+    ids=["empty", "nothing", "prefix", "shorter", "longer", "case", "letters"],
 )
 def test_what_was_not_made_here_is_not_well_formed(text):
     assert not well_formed(text)

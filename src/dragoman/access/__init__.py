@@ -79,19 +79,21 @@ class Access:
         """Looks once more before it is refused; whatever is wrong with a key takes the same way and time."""
         if self._tokens and given and given.isascii() and (key := await self._tokens.key(given.decode())):
             return key
-        attempt = [Rate(f"address\n{address}", self._attempts, 1)]
+        await self._look()
+        key = None if given is None else self._known(digest(given))
+        if key is not None:
+            return key
+        if not all(ring.complete for ring in self._rings):
+            raise KeysUnavailable()
+        await self._count(address)
+        raise Unauthorized()
+
+    async def _count(self, address: str) -> None:
+        """Counts an attempt that failed. Raises TooManyRequests."""
         try:
-            taken = await self._limits.take(attempt)
+            taken = await self._limits.take([Rate(f"address\n{address}", self._attempts, 1)])
         except MemoryDown:
-            raise KeysUnavailable() from None
+            return
         if taken.refused is not None:
             seconds = str(max(1, ceil(taken.wait)))
             raise TooManyRequests("Too many attempts without a valid API key.", headers={"retry-after": seconds})
-        await self._look()
-        key = None if given is None else self._known(digest(given))
-        if key is None and not all(ring.complete for ring in self._rings):
-            raise KeysUnavailable()
-        if key is None:
-            raise Unauthorized()
-        self._limits.settle(attempt, taken, [0])
-        return key

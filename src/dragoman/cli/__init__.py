@@ -13,7 +13,7 @@ import typer
 from dragoman.cli.adapt import adapt
 from dragoman.cli.keys import keys
 from dragoman.cli.presets import presets
-from dragoman.cli.showing import CANNOT_RUN, FOUND_WRONG, out, show_models, stop
+from dragoman.cli.showing import CANNOT_RUN, FOUND_WRONG, err, out, show_models, stop
 from dragoman.cli.trying import show_trial
 from dragoman.cli.usage import usage
 from dragoman.config import DEFAULT_FILE, Config, Handed, schema, served
@@ -91,10 +91,11 @@ def serve_command(
         listening = bound(host, port)
     except OSError as error:
         stop(f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}; choose another with --port")
-    if not anybody and not ip_address(listening.getsockname()[0]).is_loopback:
-        _check_closed(config, host)
+    closed = _closed(config)
+    if not closed and not anybody and not ip_address(listening.getsockname()[0]).is_loopback:
+        stop(_told_open(host, unknown=closed is None))
     written(log_level, config.log)
-    _announce(config, host, listening.getsockname()[1])
+    _announce(config, host, listening.getsockname()[1], closed is not False)
     serve(config, listening, Handed(file, log_level, record, watch), workers, reload)
 
 
@@ -162,19 +163,15 @@ def _read(file: Path | None, status: int) -> Config:
         stop(str(error), status)
 
 
-def _check_closed(config: Config, host: str) -> None:
-    """Ends the command if other machines could use the server without a key."""
+def _closed(config: Config) -> bool | None:
+    """Whether callers need a key; None if the store, which would know, cannot be used."""
     if config.keys or config.jwt:
-        return
+        return True
     try:
-        if config.store and asyncio.run(_has_keys(config.store)):
-            return
+        return bool(config.store and asyncio.run(_has_keys(config.store)))
     except StoreDown as error:
-        stop(f"the store cannot be used, so it is not known whether there are keys: {error}. --open listens anyway")
-    stop(
-        f"there are no keys, so whoever reaches {host} could use this server. Make one with `dragoman keys create NAME`, "
-        "listen on 127.0.0.1, or say --open"
-    )
+        err.print(f"the store cannot be used: {error}", style="yellow", markup=False)
+        return None
 
 
 async def _has_keys(url: str) -> bool:
@@ -182,7 +179,15 @@ async def _has_keys(url: str) -> bool:
         return bool((await store.changed(0))[1])
 
 
-def _announce(config: Config, host: str, port: int) -> None:
+def _told_open(host: str, unknown: bool) -> str:
+    why = "it is not known whether there are keys" if unknown else "there are no keys"
+    return (
+        f"{why}, so whoever reaches {host} could use this server. Make one with `dragoman keys create NAME`, "
+        "listen on 127.0.0.1, or say --open"
+    )
+
+
+def _announce(config: Config, host: str, port: int, closed: bool) -> None:
     """Says where the server listens, what it serves, and how to call it."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(  # noqa: S104
         host, f"[{host}]" if ":" in host else host
@@ -194,4 +199,6 @@ def _announce(config: Config, host: str, port: int) -> None:
     out.print(f"[bold]dragoman {__version__}[/bold] listens on [bold]{address}[/bold]  (OpenAI base URL: {address}/v1)")
     show_models(config)
     out.print("\nTry it:\n")
-    out.print(f"curl {address}/v1/chat/completions -H 'Content-Type: application/json' -d '{body}'\n", markup=False)
+    key = ' -H "Authorization: Bearer $KEY"' if closed else ""
+    asking = f"curl {address}/v1/chat/completions{key} -H 'Content-Type: application/json' -d '{body}'"
+    out.print(f"{asking}\n", markup=False)
