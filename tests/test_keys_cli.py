@@ -4,7 +4,10 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 import yaml
@@ -288,3 +291,24 @@ async def test_usage_explains_itself_with_examples(folder):
     status, out, _ = await ran("usage", "--help")
     assert status == 0
     assert "dragoman usage --by model" in out
+
+
+def test_serve_listens_to_other_machines_only_with_a_key_or_when_told_to(tmp_path):
+    (tmp_path / "dragoman.yaml").write_text("backends: {demo: {kind: demo}}\nmodels: {m: demo}\n")
+    serve = [sys.executable, "-m", "dragoman", "serve", "--host", "0.0.0.0", "--port", "0"]
+    refused = subprocess.run(serve, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert refused.returncode == 2
+    assert "there are no keys" in refused.stderr
+    made = [sys.executable, "-m", "dragoman", "keys", "create", "blue"]
+    assert subprocess.run(made, cwd=tmp_path, capture_output=True, timeout=60, check=False).returncode == 0
+    assert _listens(serve, tmp_path)
+    (tmp_path / "dragoman.db").unlink()
+    assert _listens([*serve, "--open"], tmp_path)
+
+
+def _listens(serve: list[str], folder: Path) -> bool:
+    """Whether the server says where it listens."""
+    with subprocess.Popen(serve, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        line = process.stdout.readline() if process.stdout else ""
+        process.kill()
+    return "listens on http://127.0.0.1:" in line

@@ -79,6 +79,8 @@ class _Application(FastAPI):
         schemas = document["components"]["schemas"]
         for name, schema in {**event.pop("$defs", {}), "ChatCompletionChunk": event}.items():
             schemas.setdefault(name, schema)
+        document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"key": []}, {}]
         _mend(document)
         return document
 

@@ -112,9 +112,10 @@ async def test_a_key_reads_nothing_but_its_own_name_in_the_log(tmp_path, caplog)
     assert "secret-nobody" not in caplog.text
 
 
-async def test_without_any_key_everybody_may():
+async def test_without_any_key_everybody_may_and_the_log_says_so(caplog):
     async with listening(always(json_answer({"reply": "ok"}))) as upstream, gateway(http_backend(upstream.url)) as url:
         assert (await post(url, QUESTION))[0] == 200
         assert (await post(url, QUESTION, authorization="Bearer anything"))[0] == 200
         async with aiohttp.ClientSession(url) as session, session.get("/admin/v1/keys") as got:
             assert got.status == 401
+    assert "whoever reaches this server may use it" in caplog.text
