@@ -14,6 +14,7 @@ backends:
     kind: openai
     url: http://127.0.0.1:$upstream/v1
 models: {quick: upstream, paced: upstream}
+store: null
 """
 
 DRAGOMAN_HTTP = """\
@@ -34,6 +35,7 @@ backends:
       text: delta
       finish: reason
 models: {quick: upstream, paced: upstream}
+store: null
 """
 
 PLAIN = Path(__file__).with_name("plain.py")

@@ -102,8 +102,6 @@ class Gateway:
                 accounts = Accounts(self.config.store, self.config.usage)
                 self._accounts = await opening.enter_async_context(accounts)
             self._now = await self._generation(self.config)
-            if self._now.access.open:
-                log.warning("open", message="there are no keys: whoever reaches this server may use it")
             self.terms.loop = asyncio.get_running_loop()
             opening.push_async_callback(self._closed)
             if memory := granted():
@@ -186,6 +184,11 @@ class Gateway:
         if self._now is None:
             raise NotReady()
         return self._now.access.key(headers, address)
+
+    @property
+    def open(self) -> bool:
+        """Whether no key is needed."""
+        return self._now is not None and self._now.access.open
 
     @property
     def store(self) -> Store:

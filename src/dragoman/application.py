@@ -19,7 +19,7 @@ from dragoman.config import Config
 from dragoman.edge import Caller, Send, Terms, address_in, answer_headers, check_headers, failure_of, request_id_in
 from dragoman.errors import Failure, GatewayError, MethodNotAllowed, NotAllowed, Unauthorized, UnknownPath
 from dragoman.keyring import Keyring
-from dragoman.logs import note_failure
+from dragoman.logs import log, note_failure
 from dragoman.reference import add_reference
 from dragoman.names import meant
 from dragoman.store import Store
@@ -49,6 +49,10 @@ class Served(Protocol):
 
     def key(self, headers: Mapping[bytes, bytes], address: str) -> Awaitable[Key]:
         """Who asks."""
+
+    @property
+    def open(self) -> bool:
+        """Whether no key is needed."""
 
     @property
     def store(self) -> Store:
@@ -141,6 +145,8 @@ def application(gateway: Served) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with gateway.opened():
+            if gateway.open:
+                log.warning("open", message="there are no keys: whoever reaches this server may use it")
             yield
 
     app = _Application(

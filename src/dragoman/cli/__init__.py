@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
@@ -86,7 +87,7 @@ def serve_command(
         stop("--reload works with one worker only")
     _find_modules_here()
     file = file or (Path(DEFAULT_FILE) if Path(DEFAULT_FILE).exists() else None)
-    config = _read(file, CANNOT_RUN)
+    config = _read(file, CANNOT_RUN, served)
     try:
         listening = bound(host, port)
     except OSError as error:
@@ -156,9 +157,9 @@ def _find_modules_here() -> None:
     sys.path.insert(0, str(Path.cwd()))
 
 
-def _read(file: Path | None, status: int) -> Config:
+def _read(file: Path | None, status: int, reading: Callable[[Path], Config] = Config.read) -> Config:
     try:
-        return served(file) if file else Config.demo()
+        return reading(file) if file else Config.demo()
     except ConfigError as error:
         stop(str(error), status)
 
