@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,6 +16,16 @@ async def becomes(condition: Callable[[], bool], within: float = 2.0) -> None:
             return
         await asyncio.sleep(0.005)
     assert condition(), f"still not so after {within} seconds"
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]], within: float = 15.0) -> None:
+    """Asks again and again, until it holds."""
+    end = asyncio.get_running_loop().time() + within
+    for _ in range(int(within / 0.05)):
+        if await condition() or asyncio.get_running_loop().time() > end:
+            break
+        await asyncio.sleep(0.05)
+    assert await condition(), f"still not so after {within} seconds"
 
 
 def descriptors() -> int:

@@ -13,6 +13,7 @@ from typing import Any
 from dragoman import Gateway
 from tests.serving import QUESTION, gateway, post
 from tests.upstream import Script, Upstream, always, json_answer, listening
+from tests.watching import eventually
 
 SAYS = always(json_answer({"reply": "Hello to you", "in": 10, "out": 20}))
 
@@ -46,15 +47,21 @@ class Desk:
         headers = {"authorization": f"Bearer secret-{name}"} if name else {}
         return Told(*await post(self.url, {**QUESTION, "model": model, **more}, **headers))
 
+    async def answers(self, status: int, name: str = "alice") -> bool:
+        """Whether a call is answered with that status."""
+        return (await self.ask(name)).status == status
+
     async def many(self, count: int, name: str = "alice", **more: Any) -> list[Told]:
         return list(await asyncio.gather(*(self.ask(name, **more) for _ in range(count))))
 
     async def rows(self, count: int) -> list[dict[str, Any]]:
         """The ledger, once there are so many rows in it."""
-        async with asyncio.timeout(10):
-            while len(rows := self._rows()) < count:
-                await asyncio.sleep(0.05)
-        return rows
+
+        async def there() -> bool:
+            return len(self._rows()) >= count
+
+        await eventually(there)
+        return self._rows()
 
     def _rows(self) -> list[dict[str, Any]]:
         with sqlite3.connect(self.file) as connection:

@@ -6,6 +6,7 @@ from tests.meter.desk import desk, key
 from tests.postgres_server import needs_postgres, postgres_server
 from tests.redis_server import needs_redis, redis_server, tell
 from tests.store.databases import asked
+from tests.watching import eventually
 
 KEYS = {"alice": key("alice", budget="1000000/month")}
 
@@ -15,11 +16,10 @@ async def _rows(url: str) -> int:
 
 
 async def _has_rows(url: str, count: int) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            if await _rows(url) >= count:
-                return
-            await asyncio.sleep(0.1)
+    async def there() -> bool:
+        return await _rows(url) >= count
+
+    await eventually(there)
 
 
 @needs_postgres
@@ -47,9 +47,7 @@ async def test_a_server_starts_without_its_store_and_knows_keys_of_the_file(tmp_
             told = await place.ask("nobody")
             assert (told.status, told.error["code"]) == (503, "keys_unavailable")
             await asyncio.to_thread(postgres.start)
-            async with asyncio.timeout(20):
-                while (await place.ask("nobody")).status != 401:
-                    await asyncio.sleep(0.2)
+            await eventually(lambda: place.answers(401, "nobody"))
             await _has_rows(url, 1)
     assert "s3cret" not in caplog.text
 
@@ -66,9 +64,7 @@ async def test_limits_are_exact_again_once_redis_is_back(tmp_path):
             # Redis is gone, and this process's own limit begins anew
             assert sorted(told.status for told in await place.many(7)) == [200] * 5 + [429] * 2
             with redis_server(port=port):
-                async with asyncio.timeout(10):
-                    while (await place.ask()).status != 200:
-                        await asyncio.sleep(0.05)
+                await eventually(lambda: place.answers(200))
                 statuses = [told.status for told in await place.many(10)]
                 assert 3 <= statuses.count(200) <= 5
 
