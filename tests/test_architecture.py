@@ -37,6 +37,7 @@ FLOORS = (
         "backends",
         "mapping",
         "logins",
+        "issuer",
         "tokens",
         "ground",
         "again",

@@ -186,7 +186,7 @@ async def test_two_hundred_callers_leave_at_random_and_nothing_stays(kind: str, 
         async with leaving_nothing(upstream), asyncio.TaskGroup() as group:
             for seed in range(200):
                 group.create_task(come_and_go(url, seed))
-        assert 100 < len(upstream.requests) < 200
+        assert 20 < len(upstream.requests) < 200
 
 
 async def test_the_next_caller_gets_its_own_answer_after_many_left():

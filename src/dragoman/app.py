@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from fastapi import FastAPI
 
-from dragoman.access import Access, tokens_of
+from dragoman.access import Access
 from dragoman.access.keys import ring_of
 from dragoman.accounts import Accounts
 from dragoman.application import application
@@ -22,6 +22,7 @@ from dragoman.edge import Terms
 from dragoman.errors import ConfigError, Draining, NotReady, UnknownPath
 from dragoman.gateway import Opened, opened
 from dragoman.ids import unique
+from dragoman.issuer import opened as tokens_of
 from dragoman.json import dumped, loaded
 from dragoman.limits import InProcess as InProcessLimits
 from dragoman.limits import Limits
@@ -180,7 +181,7 @@ class Gateway:
         return self._now.handle(call)
 
     def key(self, headers: Mapping[bytes, bytes], address: str) -> Awaitable[Key]:
-        """Who sends these headers from that address. Raises Unauthorized, TooManyRequests, KeysUnavailable, NotReady."""
+        """Who sends these headers from there. Raises Unauthorized, TooManyRequests, KeysUnavailable, NotReady."""
         if self._now is None:
             raise NotReady()
         return self._now.access.key(headers, address)

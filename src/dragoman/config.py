@@ -13,11 +13,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import ErrorDetails
 
 from dragoman.access.keys import KeyOptions, ring_of
-from dragoman.access.options import JWT
 from dragoman.backends import BackendOptions
 from dragoman.edge import Bounds
 from dragoman.errors import ConfigError, ErrorStyle
 from dragoman.grants import FREE, Allowance, Price
+from dragoman.issuer.options import Issuer
 from dragoman.logs import Log
 from dragoman.meter.options import Limiting, Usage
 from dragoman.middleware.hooks import Hook
@@ -103,7 +103,7 @@ class Config(BaseModel):
     """Where keys and usage are kept: `sqlite:///FILE` or `postgresql://…`. Served from a file: `dragoman.db` by default."""
     keys: Annotated[dict[KeyName, KeyOptions], AfterValidator(_different)] = {}
     """Who may use the server, beside those in the store. Without any key, everybody may."""
-    jwt: JWT | None = None
+    jwt: Issuer | None = None
     """Whose signed tokens are keys, too."""
     limits: Limiting = Limiting()
     usage: Usage = Usage()

@@ -45,6 +45,9 @@ class Desk:
 
     async def ask(self, name: str | None = "alice", model: str = "m", **more: Any) -> Told:
         headers = {"authorization": f"Bearer secret-{name}"} if name else {}
+        return await self.asking(headers, model, **more)
+
+    async def asking(self, headers: Mapping[str, str], model: str = "m", **more: Any) -> Told:
         return Told(*await post(self.url, {**QUESTION, "model": model, **more}, **headers))
 
     async def answers(self, status: int, name: str = "alice") -> bool:

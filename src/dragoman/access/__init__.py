@@ -1,19 +1,16 @@
 """Who asks: a caller's headers to a Key."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
-from importlib import import_module
 from math import ceil
 from typing import Protocol
 
 from dragoman.access.credentials import credential, digest
-from dragoman.access.options import JWT
 from dragoman.access.ring import Ring
 from dragoman.call import ANYONE, Key
 from dragoman.errors import KeysUnavailable, MemoryDown, TooManyRequests, Unauthorized
 from dragoman.limits import Limits, Rate
 
-__all__ = ["Access", "Ring", "Tokens", "Who", "tokens_of"]
+__all__ = ["Access", "Ring", "Tokens", "Who"]
 
 Who = Callable[[Mapping[bytes, bytes], str], Awaitable[Key]]
 """Who asks, by the headers and the address."""
@@ -29,13 +26,6 @@ class Tokens(Protocol):
     async def key(self, token: str) -> Key | None:
         """The key of a token, if it is valid. Raises KeysUnavailable."""
         ...
-
-
-def tokens_of(options: JWT) -> AbstractAsyncContextManager[Tokens]:
-    """Verifies tokens while it is open. Raises ConfigError if its library is not there."""
-    # slow to import: only who wants them shall wait
-    tokens: AbstractAsyncContextManager[Tokens] = import_module("dragoman.access.jwt").Tokens(options)
-    return tokens
 
 
 class Access:

@@ -13,7 +13,7 @@ ROUNDING = 1e-6
 
 @dataclass(slots=True)
 class Rate:
-    """So many a minute, in bursts up to as many: a debt that sinks by the limit each minute (GCRA as a leaky bucket)."""
+    """So many a minute, in bursts up to as many: a debt that sinks by the limit each minute (GCRA)."""
 
     name: str
     limit: int

@@ -1,7 +1,0 @@
-"""Whose signed tokens are keys."""
-
-from pydantic import BaseModel
-
-
-class JWT(BaseModel):
-    issuer: str
