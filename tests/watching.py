@@ -20,12 +20,12 @@ async def becomes(condition: Callable[[], bool], within: float = 2.0) -> None:
 
 async def eventually(condition: Callable[[], Awaitable[bool]], within: float = 15.0) -> None:
     """Asks again and again, until it holds."""
-    end = asyncio.get_running_loop().time() + within
-    for _ in range(int(within / 0.05)):
-        if await condition() or asyncio.get_running_loop().time() > end:
-            break
-        await asyncio.sleep(0.05)
-    assert await condition(), f"still not so after {within} seconds"
+    try:
+        async with asyncio.timeout(within):
+            while not await condition():  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise AssertionError(f"still not so after {within} seconds") from None
 
 
 def descriptors() -> int:

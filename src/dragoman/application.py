@@ -20,8 +20,8 @@ from dragoman.edge import Caller, Send, Terms, address_in, answer_headers, check
 from dragoman.errors import Failure, GatewayError, MethodNotAllowed, NotAllowed, Unauthorized, UnknownPath
 from dragoman.keyring import Keyring
 from dragoman.logs import log, note_failure
-from dragoman.reference import add_reference
 from dragoman.names import meant
+from dragoman.reference import add_reference
 from dragoman.store import Store
 from dragoman.surfaces.admin import admin
 from dragoman.surfaces.chat import Chat

@@ -100,7 +100,7 @@ class Config(BaseModel):
     redis: RedisURL | None = None
     """Where what outlives a call is kept (sessions), for several workers or hosts. Without it: in the process."""
     store: StoreURL | None = None
-    """Where keys and usage are kept: `sqlite:///FILE` or `postgresql://…`. Served from a file: `dragoman.db` by default."""
+    """Where keys and usage are kept: `sqlite:///FILE` or `postgresql://…`; `dragoman.db` for a file that is served."""
     keys: Annotated[dict[KeyName, KeyOptions], AfterValidator(_different)] = {}
     """Who may use the server, beside those in the store. Without any key, everybody may."""
     jwt: Issuer | None = None

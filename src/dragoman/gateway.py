@@ -17,9 +17,9 @@ from dragoman.limits import InProcess
 from dragoman.meter import Meter, metered
 from dragoman.middleware.deadline import hurried
 from dragoman.middleware.hooks import hooked
+from dragoman.names import meant
 from dragoman.reach import Timeouts
 from dragoman.routing import Copies, Plan, planned, routed
-from dragoman.names import meant
 from dragoman.routing.options import Waits
 from dragoman.secret import hidden
 from dragoman.storage import Memory

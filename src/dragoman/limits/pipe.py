@@ -52,14 +52,14 @@ class Pipe:
     @property
     def up(self) -> bool:
         """Whether it is connected."""
-        return self._talk is not None
+        return self._talk is not None and not self._talk.ended.done()
 
     def ask(self, command: bytes, orphan: Orphan | None = None) -> "asyncio.Future[Any]":
         """The answer to a packed command, which may be an error of Redis's.
 
         The future fails with MemoryDown if there is none in time. If it is cancelled, `orphan` gets the answer.
         """
-        if self._talk is None:
+        if self._talk is None or self._talk.ended.done():
             raise MemoryDown("not connected")
         return self._talk.ask(command, orphan)
 
@@ -80,7 +80,7 @@ class Pipe:
             failed, self._talk = 0, talk
             self._tried.set()
             try:
-                await talk.ended
+                await asyncio.wait([talk.ended])
             finally:
                 self._talk = None
                 talk.end("closed")

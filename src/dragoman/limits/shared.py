@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from dragoman.errors import MemoryDown
 from dragoman.ids import unique
-from dragoman.limits.pipe import Pipe, packed
+from dragoman.limits.pipe import Orphan, Pipe, packed
 from dragoman.limits.wants import Places, Purse, Rate, Taken, Want, took, turned_away
 
 PREFIX = "dragoman:limits:"
@@ -164,15 +164,26 @@ class Shared:
             if isinstance(answer, list):
                 self._give_back(wants, _read(wants, answer, member))
 
-        answer = await self._pipe.ask(_take.command(keys, arguments), orphan)
+        answer = await self._answered(_take.command(keys, arguments), orphan)
         if isinstance(answer, Exception) and str(answer).startswith("NOSCRIPT"):
-            answer = await self._pipe.ask(_take.command(keys, arguments, whole=True), orphan)
+            answer = await self._answered(_take.command(keys, arguments, whole=True), orphan)
         if not isinstance(answer, list):
             raise MemoryDown(str(answer))
         taken = _read(wants, answer, member)
         if taken.refused is None and (places := [_key(want) for want in wants if isinstance(want, Places)]):
             self._held[member] = places
         return taken
+
+    async def _answered(self, command: bytes, orphan: Orphan) -> Any:
+        """The answer to a command; `orphan` gets it if nobody waits any more. Raises MemoryDown."""
+        answer = self._pipe.ask(command, orphan)
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            # it may have come in the very turn in which its caller left
+            if answer.done() and not answer.cancelled() and answer.exception() is None:
+                orphan(answer.result())
+            raise
 
     def settle(self, wants: Sequence[Want], taken: Taken, used: Sequence[int]) -> None:
         """What was really used of what was taken; places are given back. It is sent soon, and nobody waits."""

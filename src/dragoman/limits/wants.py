@@ -123,5 +123,5 @@ def turned_away(wants: Sequence[Want], place: int, levels: Sequence[float]) -> T
 
 
 def _state(wants: Sequence[Want], levels: Sequence[float]) -> tuple[list[int], list[float]]:
-    left = [int(want.limit - level + ROUNDING) for want, level in zip(wants, levels, strict=True)]
+    left = [max(0, int(want.limit - level + ROUNDING)) for want, level in zip(wants, levels, strict=True)]
     return left, [want.reset(level) for want, level in zip(wants, levels, strict=True)]

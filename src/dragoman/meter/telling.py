@@ -20,7 +20,7 @@ def headers(lines: Lines, taken: Taken) -> dict[str, str]:
             place = min(places, key=taken.left.__getitem__) if len(places) > 1 else places[0]
             limit, remaining, reset = NAMES[of]
             told[limit] = lines[place].told
-            told[remaining] = str(max(0, taken.left[place]))
+            told[remaining] = str(taken.left[place])
             told[reset] = shown_seconds(taken.reset[place])
     return told
 
