@@ -40,9 +40,12 @@ def broken(messages):
     kept = {function_local!r}
     raise RuntimeError({raised_by_function!r})
 
-def fussy(call):
-    if call.request.model == "hooked":
-        raise ValueError({raised_by_hook!r})
+def fussy(handler):
+    def handle(call):
+        if call.request.model == "hooked":
+            raise ValueError({raised_by_hook!r})
+        return handler(call)
+    return handle
 """
 
 CONFIG = """
@@ -62,7 +65,8 @@ keys:
   alice: {secret: "${CONFIG_KEY}", models: [plain, basic, asked, oauth, signed, other, dead, mine, hooked], rpm: 100}
   ops: {secret: "${ADMIN_KEY}", admin: true}
 """
-UNUSED = {"HMAC_SECRET", "AWS_KEY", "STORE_PASSWORD", "RAISED_AT_START"}
+REASONS = ("caller-path", "upstream-body", "upstream-event", "raised-by-function", "raised-by-hook")
+"""What an operator's log says as the reason of a failure; callers never read it."""
 
 
 def _variable(name: str) -> str:
@@ -157,15 +161,15 @@ async def test_no_secret_is_told_by_a_server_whatever_happens_to_it(folder):
         (folder / "dragoman.yaml").write_text(CONFIG.replace("UPSTREAM", upstream.url))
         serve = [sys.executable, "-m", "dragoman", "serve", "--port", "0"]
         with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
-            process = subprocess.Popen(serve, stdout=out, stderr=err, cwd=folder)  # noqa: ASYNC220
+            process = subprocess.Popen(serve, stdout=out, stderr=err, cwd=folder)
             try:
                 leaks, statuses = await _tried(folder, process)
             finally:
                 process.send_signal(signal.SIGTERM)
                 process.wait(20)
     for file in ("out", "err", *(each.name for each in folder.glob("dragoman.db*"))):
-        leaks += _leaks(file, (folder / file).read_bytes())
-    assert leaks == []
+        leaks += _leaks(file, (folder / file).read_bytes(), but=REASONS if file == "err" else ())
+    assert not leaks, "\n".join(leaks)
     assert {401, 404, 422, 429, 500, 502} <= statuses
 
 
@@ -178,8 +182,8 @@ async def _tried(folder: Path, process) -> tuple[list[str], set[int]]:
             async with session.post(path, headers=headers, **data) as got:
                 text = f"{got.status} {dict(got.headers)} {await _whole(got)}"
                 statuses.add(got.status)
-            # a path that is unknown is named in its answer, to whoever sent it
-            leaks += _leaks(f"{path.split('?')[0][:24]} {got.status}", text, but=("caller-path",))
+            # a path or a schema that is wrong is named to whoever sent it
+            leaks += _leaks(f"{path.split('?')[0][:24]} {got.status}", text, but=("caller-path", "schema"))
         (folder / "dragoman.yaml").write_text(f"backends: {{b: {{kind: nope, key: {CANARIES['wrong-file']}}}}}\n")
         process.send_signal(signal.SIGHUP)
         for path in ("/docs", "/openapi.json", "/v1/models", "/health", "/ready", "/admin/v1/keys", "/admin/v1/usage"):
@@ -233,6 +237,6 @@ async def test_no_secret_is_told_by_a_command(folder):
     leaks = []
     for command in commands:
         _, out, err = await ran(*command)
-        leaks += _leaks(" ".join(command), f"{out}{err}")
-    assert leaks == []
+        leaks += _leaks(" ".join(command), f"{out}{err}", but=REASONS)
+    assert not leaks, "\n".join(leaks)
     assert os.environ["CONFIG_KEY"] == CANARIES["config-key"]
