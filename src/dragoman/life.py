@@ -50,6 +50,8 @@ class _Life:
         self._gateway, self._file, self._ended = gateway, file, ended
         self._loop = asyncio.get_running_loop()
         self._heard: set[int] = set()
+        self._reading = asyncio.Lock()
+        """One after the other, so that what is read last is served last."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def told(self, number: int, frame: Any) -> None:
@@ -81,14 +83,15 @@ class _Life:
         if self._file is None:
             log.info("nothing to reload", message="the built-in demo is served, not a file")
             return
-        try:
-            await self._gateway.reload(await asyncio.to_thread(served, self._file))
-        except ConfigError as error:
-            log.error("reload failed", message=hidden(str(error)))
-        except Exception as error:
-            log.error("reload failed", message=f"{type(error).__name__} while opening it", exc_info=error)
-        else:
-            log.info("reloaded", file=str(self._file))
+        async with self._reading:
+            try:
+                await self._gateway.reload(await asyncio.to_thread(served, self._file))
+            except ConfigError as error:
+                log.error("reload failed", message=hidden(str(error)))
+            except Exception as error:
+                log.error("reload failed", message=f"{type(error).__name__} while opening it", exc_info=error)
+            else:
+                log.info("reloaded", file=str(self._file))
 
     async def watching(self) -> None:
         """Reloads whenever the file has changed."""
