@@ -23,6 +23,7 @@ FLOORS = (
         "application",
         "reference",
         "surfaces",
+        "door",
         "accounts",
         "keyring",
         "gateway",

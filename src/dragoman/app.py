@@ -32,6 +32,7 @@ from dragoman.logs import log, note_call, shown
 from dragoman.meter import Meter
 from dragoman.middleware.hooks import after, before
 from dragoman.reading import request_in
+from dragoman.storage import Memory
 from dragoman.storage.memory import InProcess
 from dragoman.store import Store
 from dragoman.wire.chat import ChatRequest
@@ -179,6 +180,19 @@ class Gateway:
         if self._now is None:
             raise NotReady()
         return self._now.handle(call)
+
+    def count(self, call: Call) -> AsyncIterator[Chunk]:
+        """A handler that tells what a call asks with, in tokens, and asks no backend. Raises NotReady."""
+        if self._now is None:
+            raise NotReady()
+        return self._now.opened.counter(call)
+
+    @property
+    def memory(self) -> Memory:
+        """What outlives a call. Raises NotReady."""
+        if self._now is None:
+            raise NotReady()
+        return self._now.opened.memory
 
     def key(self, headers: Mapping[bytes, bytes], address: str) -> Awaitable[Key]:
         """Who sends these headers from there. Raises Unauthorized, TooManyRequests, KeysUnavailable, NotReady."""

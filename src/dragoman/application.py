@@ -1,6 +1,6 @@
 """The FastAPI application around a gateway: its paths, its documentation, its errors."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
@@ -14,24 +14,23 @@ from starlette.routing import Route
 
 from dragoman.backends.demo import PATH as DEMO_PATH
 from dragoman.backends.demo import Demo, DemoAPI
-from dragoman.call import ANYONE, Call, Chunk, Key
+from dragoman.call import ANYONE, Call, Chunk, Handler, Key
 from dragoman.config import Config
+from dragoman.door import Door, Surface
 from dragoman.edge import Caller, Send, Terms, address_in, answer_headers, check_headers, failure_of, request_id_in
 from dragoman.errors import Failure, GatewayError, MethodNotAllowed, NotAllowed, Unauthorized, UnknownPath
 from dragoman.keyring import Keyring
 from dragoman.logs import log, note_failure
 from dragoman.names import meant
 from dragoman.reference import add_reference
+from dragoman.storage import Memory
 from dragoman.store import Store
 from dragoman.surfaces.admin import admin
 from dragoman.surfaces.chat import Chat
 from dragoman.surfaces.models import models
 from dragoman.version import __version__
-from dragoman.wire.chat import ChatCompletion, ChatCompletionChunk, ChatRequest
 from dragoman.wire.error import ErrorEnvelope
 from dragoman.wire.models import Model
-
-CHAT_PATHS = ("/v1/chat/completions", "/chat/completions")
 
 
 class Served(Protocol):
@@ -46,6 +45,13 @@ class Served(Protocol):
 
     def handle(self, call: Call) -> AsyncIterator[Chunk]:
         """Answers a call."""
+
+    def count(self, call: Call) -> AsyncIterator[Chunk]:
+        """Tells the tokens that a call asks with."""
+
+    @property
+    def memory(self) -> Memory:
+        """What outlives a call."""
 
     def key(self, headers: Mapping[bytes, bytes], address: str) -> Awaitable[Key]:
         """Who asks."""
@@ -74,15 +80,18 @@ class _Application(FastAPI):
     """FastAPI with an edge: every answer has its request id, and the hot paths go straight to their endpoint."""
 
     direct: Mapping[str, Callable[..., Any]] = {}
+    events: Iterable[Any] = ()
+    """The types of what surfaces stream."""
     terms: Terms
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, with the stream events that no route's signature tells of."""
         document = super().openapi()
-        event = TypeAdapter(ChatCompletionChunk).json_schema(ref_template="#/components/schemas/{model}")
         schemas = document["components"]["schemas"]
-        for name, schema in {**event.pop("$defs", {}), "ChatCompletionChunk": event}.items():
-            schemas.setdefault(name, schema)
+        for kind in filter(None, self.events):
+            event = TypeAdapter(kind).json_schema(ref_template="#/components/schemas/{model}")
+            for name, schema in {**event.pop("$defs", {}), kind.__name__: event}.items():
+                schemas.setdefault(name, schema)
         document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
         document["security"] = [{"key": []}, {}]
         _mend(document)
@@ -160,7 +169,9 @@ def application(gateway: Served) -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.terms = gateway.terms
-    _add_chat(app, Chat(gateway.handle, gateway.key, gateway.terms))
+    _add_doors(
+        app, [(surface, Door(surface, handler, gateway.key, gateway.terms)) for surface, handler in _surfaces(gateway)]
+    )
     who = _who(gateway)
     listed = models(*_listed(gateway), who)
     app.include_router(listed, prefix="/v1")
@@ -212,29 +223,48 @@ def _listed(gateway: Served) -> tuple[Callable[[Key], list[Model]], Callable[[st
     return listed, found
 
 
-def _add_chat(app: _Application, chat: Chat) -> None:
-    async def create_chat_completion(request: ChatRequest) -> None:
-        """Answers a conversation, whole or, with `stream: true`, as server-sent events."""
+def _surfaces(gateway: Served) -> Iterator[tuple[Surface, Handler]]:
+    """The dialects that are spoken, each with what answers it."""
+    yield Chat(), gateway.handle
 
-    create_chat_completion.asgi = chat  # type: ignore[attr-defined]
-    streamed = {"schema": {"$ref": "#/components/schemas/ChatCompletionChunk"}}
-    options: dict[str, Any] = {
+
+def _add_doors(app: _Application, doors: Sequence[tuple[Surface, Door]]) -> None:
+    """Each surface's path, with `/v1` and without, straight to its door; FastAPI documents it."""
+    direct: dict[str, Door] = {}
+    for surface, door in doors:
+        paths = [f"{prefix}{surface.path}{slash}" for prefix in ("/v1", "") for slash in ("", "/")]
+        app.router.routes.extend(Route(path, door, methods=["POST"]) for path in paths)
+        app.router.routes.append(_Direct(f"/v1{surface.path}", _documenting(surface, door), **_described(surface)))
+        direct |= dict.fromkeys(paths, door)
+    app.direct = direct
+    app.events = [surface.streams for surface, _ in doors]
+
+
+def _documenting(surface: Surface, door: Door) -> Callable[..., Any]:
+    """A function whose signature tells what the surface takes."""
+
+    async def asked(request: Any) -> None: ...
+
+    asked.__annotations__["request"] = surface.takes
+    asked.__name__, asked.__doc__ = surface.summary.lower().replace(" ", "_"), surface.description
+    asked.asgi = door  # type: ignore[attr-defined]
+    return asked
+
+
+def _described(surface: Surface) -> dict[str, Any]:
+    event = {"schema": {"$ref": f"#/components/schemas/{surface.streams.__name__}"}} if surface.streams else None
+    return {
         "methods": ["POST"],
-        "response_model": ChatCompletion,
-        "summary": "Create chat completion",
-        "tags": ["chat"],
+        "response_model": surface.gives,
+        "summary": surface.summary,
+        "tags": [surface.name],
         "responses": {
-            200: {"content": {"text/event-stream": streamed}},
+            200: {"content": {"text/event-stream": event}} if event else {},
             "4XX": {"model": ErrorEnvelope, "description": "The request cannot be answered"},
             "5XX": {"model": ErrorEnvelope, "description": "The backend failed"},
             422: {"model": ErrorEnvelope, "description": "The payload is not valid"},
         },
     }
-    for path in CHAT_PATHS:
-        for slash in ("", "/"):
-            app.router.routes.append(Route(path + slash, chat, methods=["POST"]))
-    app.router.routes.append(_Direct(CHAT_PATHS[0], create_chat_completion, **options))
-    app.direct = {path + slash: chat for path in CHAT_PATHS for slash in ("", "/")}
 
 
 def _add_health(app: FastAPI, gateway: Served) -> None:

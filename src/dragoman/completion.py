@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dragoman.call import Chunk
-from dragoman.errors import UpstreamDisconnected, UpstreamError
+from dragoman.errors import Failure, UpstreamDisconnected, UpstreamError
 from dragoman.json import dumped
 
 Delta = dict[str, Any]
@@ -39,7 +39,7 @@ class _ToolCall:
     held: Delta = field(default_factory=dict)
 
 
-class _Choice:
+class Choice:
     """One choice's state: what was said of it so far."""
 
     __slots__ = ("calls", "finish", "ids", "index", "latest")
@@ -188,10 +188,10 @@ def added(one: dict[str, Any] | None, other: dict[str, Any]) -> dict[str, Any]:
 class _Completion:
     def __init__(self, id: str, created: int, model: str) -> None:
         self.id, self.created, self.model = id, created, model
-        self.choices: dict[int, _Choice] = {}
+        self.choices: dict[int, Choice] = {}
         self.usage: dict[str, Any] | None = None
 
-    def _choice(self, chunk: Chunk) -> tuple[_Choice | None, bool]:
+    def _choice(self, chunk: Chunk) -> tuple[Choice | None, bool]:
         """The choice that the chunk speaks of, and whether it is new. None when it speaks of the whole answer only."""
         if chunk.usage:
             self.usage = chunk.usage
@@ -201,7 +201,7 @@ class _Completion:
         silent = not (chunk.text or chunk.finish or chunk.tool_calls or chunk.delta or chunk.choice)
         if silent and (chunk.usage or chunk.answer):
             return None, False
-        choice = self.choices[chunk.index] = _Choice(chunk.index)
+        choice = self.choices[chunk.index] = Choice(chunk.index)
         return choice, True
 
     def check_finished(self) -> None:
@@ -238,6 +238,10 @@ class Folded(_Completion):
 
     def json(self) -> bytes:
         """The chat completion object. Raises UpstreamDisconnected if it is not whole."""
+        return dumped(self.completion())
+
+    def completion(self) -> dict[str, Any]:
+        """The same, before it is written. Raises UpstreamDisconnected if it is not whole."""
         self.check_finished()
         usage = usage_in(self.usage)
         answer = {
@@ -248,9 +252,9 @@ class Folded(_Completion):
             "choices": [self._told(self.choices[index]) for index in sorted(self.choices)],
             **({"usage": usage} if usage else {}),
         }
-        return dumped({**answer, **{key: self._answer[key] for key in self._answer if key not in answer}})
+        return {**answer, **{key: self._answer[key] for key in self._answer if key not in answer}}
 
-    def _told(self, choice: _Choice) -> dict[str, Any]:
+    def _told(self, choice: Choice) -> dict[str, Any]:
         said = self._messages[choice.index]
         text = "".join(self._texts[choice.index])
         content = text if text or not said.keys() - {"annotations"} else None
@@ -305,7 +309,7 @@ class Streamed(_Completion):
 
     def _event(
         self,
-        choice: _Choice,
+        choice: Choice,
         delta: Delta,
         beside: dict[str, Any],
         answer: dict[str, Any],
@@ -327,7 +331,7 @@ class Streamed(_Completion):
         ours = ("id", "object", "created", "model", "choices", "usage")
         return {key: answer[key] for key in answer if key not in constant and key not in ours}
 
-    def _open(self, choice: _Choice) -> None:
+    def _open(self, choice: Choice) -> None:
         if choice.finish:
             self._openings.pop(choice.index, None)
         elif choice.index not in self._openings:
@@ -344,3 +348,7 @@ class Streamed(_Completion):
         if not usage:
             return DONE
         return b"".join((b"data: ", self._head, b',"choices":[],"usage":', dumped(usage), b"}\n\n", DONE))
+
+    def broken(self, failure: Failure, request_id: str) -> bytes:
+        """The failure as an event, after which there is neither a finish reason nor `[DONE]`."""
+        return b"data: " + failure.envelope(request_id) + b"\n\n"

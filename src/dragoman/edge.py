@@ -45,6 +45,9 @@ EVENT_STREAM: Headers = [
     (b"x-accel-buffering", b"no"),
 ]
 
+DEPLOYMENT = "dragoman.deployment"
+"""Where a scope tells the model that its path named."""
+
 Item = TypeVar("Item")
 
 _SAFE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
@@ -85,6 +88,24 @@ class Gone(Exception):
     """The caller has left, or does not read."""
 
 
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How a dialect behaves beside its answers."""
+
+    refusal: Callable[[Failure, str], bytes]
+    """A failure as JSON, by the request's id."""
+    id_names: tuple[bytes, ...] = (b"x-request-id",)
+    """The headers that tell the request's id."""
+    facts: Callable[[float], dict[str, str]] = lambda milliseconds: {}
+    """What the headers of an answer tell of the server, and of the time it took until the answer began."""
+
+
+OPENAI = Manners(
+    Failure.envelope,
+    facts=lambda milliseconds: {"openai-processing-ms": f"{milliseconds:.0f}", "openai-version": "2020-10-01"},
+)
+
+
 def failure_of(error: Exception) -> Failure:
     """The failure that an error stands for: itself, or the gateway's own with the error as its cause."""
     if isinstance(error, Failure):
@@ -115,16 +136,22 @@ def check_headers(headers: Headers) -> None:
         raise HeadersTooLarge()
 
 
-def answer_headers(request_id: str, more: Mapping[str, str]) -> Headers:
+def answer_headers(request_id: str, more: Mapping[str, str], manners: Manners = OPENAI) -> Headers:
     """The headers of every answer."""
-    return [(b"x-request-id", request_id.encode())] + [(key.encode(), value.encode()) for key, value in more.items()]
+    told = [(name, request_id.encode()) for name in manners.id_names]
+    return told + [(key.encode(), value.encode()) for key, value in more.items()]
 
 
 class Caller:
     """Who waits for one answer."""
 
-    def __init__(self, scope: Mapping[str, Any], receive: Receive, send: Send, terms: "Terms") -> None:
+    def __init__(
+        self, scope: Mapping[str, Any], receive: Receive, send: Send, terms: Terms, manners: Manners = OPENAI
+    ) -> None:
         self.headers: Headers = scope["headers"]
+        self.model: str | None = scope.get(DEPLOYMENT)
+        """The model that the path names, whatever the body says."""
+        self.manners = manners
         self.named = dict(self.headers)
         self.id = _safe_id(self.named.get(b"x-request-id"))
         self.came = time.perf_counter()
@@ -195,7 +222,7 @@ class Caller:
 
     async def tell(self, status: int, body: bytes, more: Mapping[str, str]) -> None:
         """Answers with JSON."""
-        headers = answer_headers(self.id, more)
+        headers = answer_headers(self.id, more, self.manners)
         headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         self.begun = True
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
@@ -207,7 +234,7 @@ class Caller:
         status = failure.status_in(self.style)
         note_failure(self.id, failure, status, self.begun)
         if not self.begun:
-            await self.tell(status, failure.envelope(self.id), failure.headers)
+            await self.tell(status, self.manners.refusal(failure, self.id), failure.headers)
 
     def stream(self) -> "EventStream":
         """An answer in server-sent events."""
@@ -288,10 +315,11 @@ class EventStream:
         """Writes what waits, and ends the answer as complete."""
         await self._write(self._taken(), more=False)
 
-    async def broken(self, failure: Failure) -> None:
-        """Writes what waits and the failure. The answer is left unfinished, so that nobody takes it for complete."""
+    async def broken(self, failure: Failure, told: bytes) -> None:
+        """Writes what waits, and how the failure is told. The answer is left unfinished, so that nobody takes it for
+        complete."""
         note_failure(self._caller.id, failure, failure.status_in(self._caller.style), begun=True)
-        self.put(b"data: " + failure.envelope(self._caller.id) + b"\n\n")
+        self.put(told)
         await self.flush()
 
     def close(self) -> None:
@@ -317,7 +345,7 @@ class EventStream:
 
     async def _begin(self) -> None:
         self._caller.begun = True
-        headers = answer_headers(self._caller.id, self.headers)
+        headers = answer_headers(self._caller.id, self.headers, self._caller.manners)
         await self._send({"type": "http.response.start", "status": 200, "headers": headers + EVENT_STREAM})
 
     def _tick(self) -> None:

@@ -9,12 +9,14 @@ from typing import Any
 
 from dragoman.call import Call, Chunk, Handler, Middleware, Telling, stack
 from dragoman.config import Config
+from dragoman.counting import opened as counter_of
+from dragoman.counting.requests import prompt_tokens
 from dragoman.emulation import completed
 from dragoman.errors import ConfigError, Failure, UnknownModel
 from dragoman.ground import Backend, Ground
 from dragoman.guard import Guard
 from dragoman.limits import InProcess
-from dragoman.meter import Meter, metered
+from dragoman.meter import Meter, allowed, metered
 from dragoman.middleware.deadline import hurried
 from dragoman.middleware.hooks import hooked
 from dragoman.names import meant
@@ -33,6 +35,10 @@ class Opened:
 
     handler: Handler
     """Answers calls for all models."""
+    counter: Handler
+    """Answers with the tokens that a call asks with, and asks no backend."""
+    memory: Memory
+    """What outlives a call."""
     guards: Mapping[str, frozenset[Guard]]
     """For each model, the guards of the backends that may answer."""
 
@@ -58,12 +64,13 @@ async def opened(
     """
     async with AsyncExitStack() as opening:
         kept = await opening.enter_async_context(remembering(config.redis))
-        backends = _Backends(config, record, kept if config.redis or memory is None else memory, opening)
+        memory = kept if config.redis or memory is None else memory
+        backends = _Backends(config, record, memory, opening)
         copies = Copies()
         opening.push_async_callback(copies.close)
         road = [hurried, *(hooked(hook) for hook in config.hooks), *around]
         meter = meter or Meter(InProcess())
-        models, guards = {}, {}
+        models, guards, counters = {}, {}, {}
         for name, model in config.models.items():
             plan = planned(name, config.models, config.backends)
             for leaf in plan.leaves:
@@ -71,8 +78,10 @@ async def opened(
             measured = metered(meter, name, model.limits, model.price)
             routes = routed(plan, backends.leaf, backends.connects, copies, model.retry)
             models[name] = stack(routes, [measured, *road])
+            counters[name] = allowed(backends.counting(next(plan.leaves)))
             guards[name] = frozenset(backends.guards[leaf.backend or ""] for leaf in plan.leaves)
-        yield Opened(_by_model(models, config.default_model), guards)
+        by_model, counting = (_by_model(each, config.default_model) for each in (models, counters))
+        yield Opened(by_model, counting, memory, guards)
 
 
 class _Backends:
@@ -105,6 +114,15 @@ class _Backends:
         except ConfigError as error:
             raise ConfigError(f"backends.{name}: {error}") from error
         return stack(whole, [_signed(name)])
+
+    def counting(self, plan: Plan) -> Handler:
+        """Counts what the backend at a plan's end would be asked."""
+        counter = counter_of(self._timed(plan).under(plan.supplied).tokens)
+
+        async def count(call: Call) -> AsyncIterator[Chunk]:
+            yield Chunk(usage={"prompt_tokens": prompt_tokens(call.request, counter)}, finish="stop")
+
+        return count
 
     def _timed(self, plan: Plan) -> Backend:
         own: Any = self._options[plan.backend or ""]

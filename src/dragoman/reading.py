@@ -17,9 +17,13 @@ SCHEMA_FIELDS = frozenset({"tools", "functions", "response_format"})
 Request = TypeVar("Request", bound=BaseModel)
 
 
-def request_in(body: bytes, kind: type[Request]) -> Request:
-    """The request in a body of JSON. Raises InvalidJSON or InvalidRequest, with OpenAI's `param` and `code`."""
-    return validated(_parsed(body), kind)
+def request_in(body: bytes, kind: type[Request], model: str | None = None) -> Request:
+    """The request in a body of JSON, for a `model` if that is known already.
+
+    Raises InvalidJSON or InvalidRequest, with OpenAI's `param` and `code`.
+    """
+    data = _parsed(body)
+    return validated(data if model is None else {**data, "model": model}, kind)
 
 
 def validated(data: dict[str, Any], kind: type[Request]) -> Request:

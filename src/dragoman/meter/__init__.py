@@ -12,7 +12,7 @@ from dragoman.meter.telling import headers, refusal
 from dragoman.meter.wants import Lines, Spent, Wants, today, used
 from dragoman.store import Row
 
-__all__ = ["Meter", "Spent", "metered", "today"]
+__all__ = ["Meter", "Spent", "allowed", "metered", "today"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,16 @@ def metered(meter: Meter, model: str, limits: Allowance, price: Price = FREE) ->
     """
     known = _Model(model, price, Wants(model, limits, price, meter.spent), meter)
     return lambda handler: _Metered(handler, known).handle
+
+
+def allowed(handler: Handler) -> Handler:
+    """Lets through who may, and measures nothing. Raises NotAllowed."""
+
+    def handle(call: Call) -> AsyncIterator[Chunk]:
+        _check(call)
+        return handler(call)
+
+    return handle
 
 
 @dataclass(frozen=True, slots=True)
