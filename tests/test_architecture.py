@@ -28,6 +28,7 @@ FLOORS = (
         "keyring",
         "gateway",
         "config",
+        "about",
     ),
     *(
         "routing",
@@ -59,6 +60,7 @@ FLOORS = (
         "completion",
         "reading",
         "edge",
+        "cors",
         "load",
         "access",
         "limits",

@@ -63,7 +63,7 @@ class Gateway:
         self._now: _Generation | None = None
         self._old: list[_Generation] = []
         self._reloading = asyncio.Lock()
-        self.terms = Terms(self.config.bounds, self.config.errors)
+        self.terms = Terms(self.config.bounds, self.config.errors, self.config.cors)
 
     @classmethod
     def replayed(cls, file: str | Path, recorded: str | Path) -> "Gateway":
@@ -125,7 +125,7 @@ class Gateway:
                 await new.close()
                 raise NotReady()
             self._now, self.config = new, made
-            self.terms.bounds, self.terms.style = made.bounds, made.errors
+            self.terms.bounds, self.terms.style, self.terms.cors = made.bounds, made.errors, made.cors
             old.retire()
             self._old = [each for each in (*self._old, old) if not each.over]
 
@@ -189,10 +189,10 @@ class Gateway:
 
     @property
     def memory(self) -> Memory:
-        """What outlives a call. Raises NotReady."""
+        """What outlives a call: in the store if there is one, else in Redis or in the process. Raises NotReady."""
         if self._now is None:
             raise NotReady()
-        return self._now.opened.memory
+        return self._accounts.memory if self._accounts else self._now.opened.memory
 
     def key(self, headers: Mapping[bytes, bytes], address: str) -> Awaitable[Key]:
         """Who sends these headers from there. Raises Unauthorized, TooManyRequests, KeysUnavailable, NotReady."""

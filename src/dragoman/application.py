@@ -12,10 +12,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.routing import Route
 
+from dragoman.about import able
 from dragoman.backends.demo import PATH as DEMO_PATH
 from dragoman.backends.demo import Demo, DemoAPI
 from dragoman.call import ANYONE, Call, Chunk, Handler, Key
 from dragoman.config import Config
+from dragoman.cors import crossing
 from dragoman.door import Door, Surface
 from dragoman.edge import Caller, Send, Terms, address_in, answer_headers, check_headers, failure_of, request_id_in
 from dragoman.errors import Failure, GatewayError, MethodNotAllowed, NotAllowed, Unauthorized, UnknownPath
@@ -23,9 +25,11 @@ from dragoman.keyring import Keyring
 from dragoman.logs import log, note_failure
 from dragoman.names import meant
 from dragoman.reference import add_reference
+from dragoman.routing import planned
 from dragoman.storage import Memory
 from dragoman.store import Store
 from dragoman.surfaces.admin import admin
+from dragoman.surfaces.azure import plain
 from dragoman.surfaces.chat import Chat
 from dragoman.surfaces.models import models
 from dragoman.version import __version__
@@ -101,6 +105,17 @@ class _Application(FastAPI):
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
+        scope, cors = plain(scope), self.terms.cors
+        if cors is None:
+            await self.answer(scope, receive, send)
+            return
+        try:
+            await crossing(cors, self.answer)(scope, receive, _identified(scope, send))
+        except NotAllowed as failure:
+            await Caller(scope, receive, send, self.terms).refuse(failure)
+
+    async def answer(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answers what has come by a path of OpenAI's."""
         endpoint = self.direct.get(scope["path"]) if scope["method"] == "POST" and not self.user_middleware else None
         if endpoint is not None and not scope.get("root_path"):
             await endpoint(scope, receive, send)
@@ -210,8 +225,18 @@ def _listed(gateway: Served) -> tuple[Callable[[Key], list[Model]], Callable[[st
     """What shows in a key's models list, and how a model is found by its id: wildcards do not show, but are found."""
 
     def shown(id: str, name: str) -> Model:
-        model = gateway.config.models[name]
-        return {"id": id, "object": "model", "created": model.created, "owned_by": model.owned_by, "permission": []}
+        config = gateway.config
+        model = config.models[name]
+        told: Model = {
+            "id": id,
+            "object": "model",
+            "created": model.created,
+            "owned_by": model.owned_by,
+            "permission": [],
+        }
+        if model.about is None:
+            return told
+        return {**told, **model.about.told(able(planned(name, config.models, config.backends), config.backends))}
 
     def listed(key: Key) -> list[Model]:
         return [shown(name, name) for name in gateway.config.models if "*" not in name and key.grant.may(name)]
@@ -296,12 +321,16 @@ def _add_failures(app: FastAPI, terms: Terms) -> None:
 
 def _http_failure(request: Request, error: HTTPException) -> Failure:
     """What the framework says by a status, in our words."""
-    method, path = request.method, request.url.path[:200]
+    asked: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    method, path = request.method, asked[:200].decode("latin-1")
     if error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")
         message = f"Not allowed to {method} on {path}. Allowed: {allowed}."
         return MethodNotAllowed(message, headers={"allow": allowed})
     if error.status_code == 404:
-        hint = " The base URL already ends in /v1." if path.startswith("/v1/v1/") else " GET /docs lists the paths."
-        return UnknownPath(f"Invalid URL ({method} {path}).{hint}")
+        if path.startswith("/v1/v1/"):
+            return UnknownPath(f"Invalid URL ({method} {path}). The base URL already ends in /v1.")
+        served = ", ".join(each for each in request.app.direct if each.startswith("/v1/") and each[-1] != "/")
+        told = f"This server answers {served} and /v1/models; GET /docs tells of all its paths."
+        return UnknownPath(f"Invalid URL ({method} {path}). {told}")
     return GatewayError(detail=f"the framework answered {error.status_code}")

@@ -12,8 +12,10 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from dragoman.about import About
 from dragoman.access.keys import KeyOptions, ring_of
 from dragoman.backends import BackendOptions
+from dragoman.cors import Cors
 from dragoman.edge import Bounds
 from dragoman.errors import ConfigError, ErrorStyle
 from dragoman.grants import FREE, Allowance, Price
@@ -84,6 +86,8 @@ class ModelOptions(Route):
     owned_by: str = "dragoman"
     created: int = 0
     """Unix seconds, shown in the models list."""
+    about: About | None = None
+    """What the models list tells of it; with `{}`, what it can do."""
 
 
 ModelEntry = Annotated[ModelOptions, BeforeValidator(or_backend, json_schema_input_type=ModelOptions | str)]
@@ -112,6 +116,8 @@ class Config(BaseModel):
     """The model that answers for names that are not known."""
     drain: Seconds = 30.0
     """How long running calls may go on once the server is told to end."""
+    cors: Cors | None = None
+    """Which pages may call from a browser; without it, none of another site."""
     errors: ErrorStyle = "specified"
     """`openai`: an invalid payload is 400 and an unreachable backend 502, as OpenAI and proxies have it."""
     bounds: Bounds = Bounds()

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from dragoman.cors import Cors
 from dragoman.errors import (
     Encoded,
     ErrorStyle,
@@ -80,6 +81,7 @@ class Terms:
 
     bounds: Bounds
     style: ErrorStyle
+    cors: Cors | None = None
     loop: asyncio.AbstractEventLoop | None = None
     load: Load = field(default_factory=Load)
 
