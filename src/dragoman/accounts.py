@@ -1,4 +1,4 @@
-"""The keys and the ledger of a store, while a server runs. No call waits for it."""
+"""The keys, the ledger and the memory of a store, while a server runs. No call waits for keys or the ledger."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from dragoman.errors import StoreDown
 from dragoman.logs import log
 from dragoman.meter import today
 from dragoman.meter.options import Usage
-from dragoman.store import Row, Store
+from dragoman.store import Lasting, Row, Store
 from dragoman.store import opened as opening
 
 LOOK_SECONDS = 1.0
@@ -31,7 +31,8 @@ COMPLAIN_SECONDS = 60.0
 
 
 class Accounts:
-    """A store in use: `ring` holds its keys, `note` takes what calls came to, `spent` tells what is spent.
+    """A store in use: `ring` holds its keys, `note` takes what calls came to, `spent` tells what is spent, and `memory`
+    keeps what outlives a call.
 
     A store that is down is tried again; until then keys stay what they were, and rows wait.
     """
@@ -39,6 +40,7 @@ class Accounts:
     def __init__(self, url: str, usage: Usage) -> None:
         self.ring = Ring()
         self.ring.complete = False
+        self.memory = Lasting(lambda: self.store)
         self.dropped = self.written = 0
         self._url, self._usage = url, usage
         self._store: Store | None = None
@@ -154,6 +156,7 @@ class Accounts:
     async def _trim(self) -> None:
         if self._store is not None:
             await self._store.trim(time.time() - self._usage.keep)
+            await self._store.forget(time.time())
 
     async def _tried(self, event: str, work: Coroutine[Any, Any, None]) -> None:
         """Does something with the store; that it is down is logged, and no more."""

@@ -40,6 +40,8 @@ ErrorStyle = Literal["specified", "openai"]
 
 INVALID = "invalid_request_error"
 SERVER = "server_error"
+LARGEST_KEPT = 16 * 1024 * 1024
+"""Bytes of one value that outlives a call."""
 
 
 class Failure(Exception):
@@ -438,8 +440,18 @@ class MemoryDown(Exception):
     """What outlives a call cannot be reached. The message is for the log."""
 
 
+class NotKept(MemoryDown):
+    """A value is larger than what is kept."""
+
+
 class StoreDown(Exception):
     """The database of keys and usage cannot be used now. The message is for the log, and quotes no password."""
+
+
+def check_keepable(value: bytes) -> None:
+    """Raises NotKept."""
+    if len(value) > LARGEST_KEPT:
+        raise NotKept(f"a value of {len(value)} bytes is not kept: at most {LARGEST_KEPT} are")
 
 
 def waited(failure: Failure) -> float:

@@ -1,18 +1,21 @@
-"""A memory keeps, forgets and is bounded, whether it is in the process or in a real Redis."""
+"""A memory keeps, forgets and is bounded, whether it is in the process, in a real Redis, or in a store."""
 
 import asyncio
 import runpy
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import pytest
 
 import dragoman.storage
-from dragoman.errors import ConfigError
+from dragoman import store
+from dragoman.errors import LARGEST_KEPT, ConfigError, NotKept
 from dragoman.storage import MemoryDown, opened
+from dragoman.storage.memory import InProcess
+from tests.postgres_server import needs_postgres, postgres_server
 from tests.redis_server import needs_redis, redis_server, tell
 
 ANYTHING = bytes(range(256)) * 2
@@ -24,9 +27,35 @@ def redis():
         yield url
 
 
-@pytest.fixture(params=["in-process", pytest.param("redis", marks=needs_redis)])
+@pytest.fixture(scope="module")
+def postgres():
+    with postgres_server() as server:
+        yield server.url
+
+
+@pytest.fixture(scope="module")
+def sqlite(tmp_path_factory):
+    return f"sqlite:///{tmp_path_factory.mktemp('memory')}/memory.db"
+
+
+@asynccontextmanager
+async def lasting(url):
+    async with store.opened(url) as open_store:
+        yield store.Lasting(lambda: open_store)
+
+
+KINDS = (
+    "in-process",
+    pytest.param("redis", marks=needs_redis),
+    "sqlite",
+    pytest.param("postgres", marks=needs_postgres),
+)
+
+
+@pytest.fixture(params=KINDS)
 async def memory(request):
-    async with opened(request.getfixturevalue("redis") if request.param == "redis" else None) as memory:
+    url = None if request.param == "in-process" else request.getfixturevalue(request.param)
+    async with (lasting if request.param in ("sqlite", "postgres") else opened)(url) as memory:
         yield memory
 
 
@@ -43,7 +72,7 @@ def within(seconds):
     assert time.monotonic() - began < seconds
 
 
-@pytest.mark.parametrize("key", ["get", "a key: ü \r\n*\0", "\ud800", ""])
+@pytest.mark.parametrize("key", ["get", "a key: ü \r\n*\0", "\ud800", "", "long" * 1000])
 async def test_what_is_put_is_there(memory, key):
     assert await memory.get(key) is None
     for value in (ANYTHING, b""):
@@ -84,6 +113,33 @@ async def test_the_process_keeps_what_was_used_last():
         for key in "de":
             await memory.put(key, b"1", 60)
         assert [await memory.get(key) for key in "abcde"] == [None, b"2", None, b"1", b"1"]
+
+
+async def test_the_process_keeps_so_many_bytes_and_forgets_what_was_not_used_for_longest():
+    memory = InProcess(most=30)
+    for key in "abc":
+        await memory.put(key, bytes(9), 60)
+    await memory.get("a")
+    await memory.put("d", bytes(9), 60)
+    assert [key for key in "abcd" if await memory.get(key) is not None] == ["a", "c", "d"]
+    for _ in range(5):  # what is replaced, taken, dropped or over leaves its place to others
+        await memory.put("a", bytes(8), 60)
+        await memory.take("c")
+        await memory.drop("d")
+        await memory.put("e", bytes(9), 0)
+        await memory.get("e")
+        await memory.put("c", bytes(9), 60)
+    assert [key for key in "acde" if await memory.get(key) is not None] == ["a", "c"]
+    await memory.put("large", bytes(100), 60)
+    assert [await memory.get(key) for key in ("a", "large")] == [None, None]
+
+
+async def test_what_is_too_large_is_refused_and_what_was_there_stays(memory):
+    largest = bytes(LARGEST_KEPT)
+    await memory.put("large", largest, 60)
+    with pytest.raises(NotKept, match=f"at most {LARGEST_KEPT}"):
+        await memory.put("large", largest + b"1", 60)
+    assert await memory.take("large") == largest
 
 
 @needs_redis

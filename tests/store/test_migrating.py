@@ -13,15 +13,15 @@ from dragoman.errors import StoreDown
 from dragoman.store import opened
 from dragoman.store.migrating import SCRIPTS, migrate, newest
 from dragoman.store.opening import NEWEST
-from tests.store.databases import asked, assert_sums_are_those_of_the_rows, key, row
+from tests.store.databases import NOON, asked, assert_sums_are_those_of_the_rows, key, row
 
-SECOND = '''
+ANOTHER = '''
 """Names the colour of each key."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "0002", "0001"
+revision, down_revision = "9999", "0002"
 
 
 def upgrade():
@@ -30,7 +30,7 @@ def upgrade():
     op.execute("UPDATE usage_days SET model = 'renamed'")
     op.execute("UPDATE spent SET model = 'renamed'")
 '''
-FAILING = SECOND + '    op.execute("UPDATE nowhere SET nothing = 1")\n'
+FAILING = ANOTHER + '    op.execute("UPDATE nowhere SET nothing = 1")\n'
 
 
 @pytest.fixture
@@ -78,28 +78,45 @@ async def test_an_older_database_keeps_what_it_holds(url, scripts):
     async with opened(url) as store:
         await store.add(key("key_1", "alice"))
         await store.write([row(f"r{number}") for number in range(300)])
-    (scripts / "versions/0002_colour.py").write_text(SECOND)
+    (scripts / "versions/9999_colour.py").write_text(ANOTHER)
     await asyncio.to_thread(migrate, url, scripts)
     assert await asked(url, "SELECT id, name, colour FROM keys") == [("key_1", "alice", "grey")]
     assert await asked(url, "SELECT model, count(*) FROM usage GROUP BY model") == [("renamed", 300)]
     await assert_sums_are_those_of_the_rows(url)
     await asyncio.to_thread(migrate, url, scripts)  # once more changes nothing
-    assert await asked(url, "SELECT version_num FROM alembic_version") == [("0002",)]
+    assert await asked(url, "SELECT version_num FROM alembic_version") == [("9999",)]
+
+
+async def test_a_database_without_a_memory_gets_one_and_keeps_its_keys_and_its_ledger(empty, scripts):
+    later = [each for each in (scripts / "versions").glob("0*.py") if each.name >= "0002"]
+    for each in later:
+        each.unlink()
+    await asyncio.to_thread(migrate, empty, scripts)
+    sql = "INSERT INTO usage_days VALUES ('2026-11-24', 'key_1', 'm', 'b', 'chat', 7, 0, 70, 140, 0, 7000, 3.5)"
+    await asked(empty, sql)
+    await asked(empty, f"INSERT INTO keys VALUES ('key_1', 'alice', '{{}}', {NOON}, '', NULL, 1)")
+    assert await asked(empty, "SELECT version_num FROM alembic_version") == [("0001",)]
+    async with opened(empty) as store:
+        assert [each["calls"] for each in await store.usage(["key"], 0)] == [7]
+        assert [each.name for each in (await store.changed(-1))[1]] == ["alice"]
+        await store.put("k", b"v", NOON)
+        assert await store.get("k", NOON - 1) == b"v"
+    assert await asked(empty, "SELECT version_num FROM alembic_version") == [(NEWEST,)]
 
 
 async def test_a_database_that_is_newer_than_the_program_is_refused_and_left_alone(url, scripts):
-    (scripts / "versions/0002_colour.py").write_text(SECOND)
+    (scripts / "versions/9999_colour.py").write_text(ANOTHER)
     await asyncio.to_thread(migrate, url, scripts)
     with pytest.raises(StoreDown, match="newer program"):
         async with opened(url):
             pass
-    assert await asked(url, "SELECT version_num FROM alembic_version") == [("0002",)]
+    assert await asked(url, "SELECT version_num FROM alembic_version") == [("9999",)]
 
 
 async def test_a_migration_that_fails_leaves_everything_as_it_was(url, scripts):
     async with opened(url) as store:
         await store.write([row("r1")])
-    (scripts / "versions/0002_colour.py").write_text(FAILING)
+    (scripts / "versions/9999_colour.py").write_text(FAILING)
     with pytest.raises(Exception, match="nowhere"):
         await asyncio.to_thread(migrate, url, scripts)
     assert await asked(url, "SELECT model FROM usage") == [("m",)]

@@ -1,4 +1,4 @@
-"""A small memory that outlives a call: in this process, or in Redis for all of them."""
+"""A memory that outlives a call: in this process, or in Redis for all of them. `store.Lasting` is a third."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -15,7 +15,10 @@ REDIS = ("redis://", "rediss://", "unix://")
 
 
 class Memory(Protocol):
-    """Keeps bytes by their key, for a time. Everything asked of it may raise MemoryDown, and soon."""
+    """Keeps bytes by their key, for a time. Everything asked of it may raise MemoryDown, and soon.
+
+    What is larger than 16 MiB is refused with NotKept, which is a MemoryDown.
+    """
 
     async def get(self, key: str) -> bytes | None:
         """The value; None if there is none, or its time is over."""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any, Self
 
-from dragoman.errors import ConfigError, MemoryDown
+from dragoman.errors import ConfigError, MemoryDown, check_keepable
 
 try:
     from redis.asyncio import BlockingConnectionPool
@@ -49,6 +49,7 @@ class Redis:
         return value
 
     async def put(self, key: str, value: bytes, seconds: float) -> None:
+        check_keepable(value)
         milliseconds = max(1, round(min(seconds, LONGEST) * 1000))
         await _told(self._client.set(_named(key), value, px=milliseconds))
 

@@ -1,10 +1,11 @@
-"""The store: keys and usage, whatever database holds them."""
+"""The store: keys, usage and what outlives a call, whatever database holds them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dragoman.store.keys import add, changed, revoke, rotate
 from dragoman.store.ledger import TRIMMED, spent, trim, write
+from dragoman.store.memory import FORGOTTEN, drop, forget, get, put, take
 from dragoman.store.rows import Digest, Row, StoredKey, Taken
 from dragoman.store.sums import usage
 from dragoman.store.work import Clash, Driver
@@ -68,3 +69,27 @@ class Store:
             last = await self._driver.run(trim(before), "write")
             trimmed += last
         return trimmed
+
+    async def get(self, key: str, now: float) -> bytes | None:
+        """What is kept by a key; None if there is nothing, or its time is over."""
+        return await self._driver.run(get(key, now), "read")
+
+    async def take(self, key: str, now: float) -> bytes | None:
+        """The same, which is forgotten: of many who take it at once, one gets it."""
+        return await self._driver.run(take(key, now), "write")
+
+    async def put(self, key: str, value: bytes, until: float) -> None:
+        """Keeps a value until then, in place of what was there."""
+        await self._driver.run(put(key, value, until), "write")
+
+    async def drop(self, key: str) -> None:
+        """Forgets a value."""
+        await self._driver.run(drop(key), "write")
+
+    async def forget(self, now: float) -> int:
+        """Deletes the values whose time is over; returns how many it were."""
+        forgotten = last = await self._driver.run(forget(now), "write")
+        while last == FORGOTTEN:
+            last = await self._driver.run(forget(now), "write")
+            forgotten += last
+        return forgotten

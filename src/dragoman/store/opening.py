@@ -14,7 +14,7 @@ from dragoman.store.sqlite import SQLite
 from dragoman.store.urls import checked, path_of
 from dragoman.store.work import Driver
 
-NEWEST = "0001"
+NEWEST = "0002"
 """The revision of the database that this program is made for."""
 MIGRATE_SECONDS = 60.0
 

@@ -7,7 +7,7 @@ from collections.abc import Generator, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 Found: TypeAlias = Sequence[Sequence[Any]]
-Value: TypeAlias = str | float | None
+Value: TypeAlias = str | bytes | float | None
 
 T = TypeVar("T")
 
