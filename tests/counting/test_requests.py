@@ -4,8 +4,9 @@ import time
 
 import pytest
 
+from dragoman.asked import Embed, message
 from dragoman.counting import opened
-from dragoman.counting.requests import prompt_tokens
+from dragoman.counting.requests import about, prompt_tokens
 from dragoman.json import dumped
 from dragoman.wire.chat import ChatRequest
 
@@ -87,3 +88,20 @@ def test_the_largest_request_is_soon_counted():
     began = time.monotonic()
     assert prompt_tokens(request, opened("estimate")) > 1_000_000
     assert time.monotonic() - began < 5
+
+
+def test_texts_alone_are_counted_without_frames_and_token_arrays_by_their_length():
+    asked = Embed.of("m", ["Hello", [7, 8, 9], [{"type": "text", "text": "Hi"}]], {}, {})
+    assert prompt_tokens(asked, Characters()) == 5 + 3 + 2
+    assert about(asked) == 3 + 2  # four bytes a token, rounded up once
+    assert of({"type": "tokens", "tokens": [1, 2, 3, 4]}) == 4
+    assert tokens(message([5, 6])) == 4 + 2
+
+
+@pytest.mark.parametrize("extra", [{"cls": 1, "_fields_set": 2, "self": 3}, {"messages": 1, "stream": True, "n": 5}])
+def test_what_a_caller_calls_its_extra_fields_changes_nothing_else(extra):
+    asked = Embed.of("m", ["Hello"], {"dimensions": 3, "user": None}, extra)
+    own = {} if "stream" in extra else extra
+    assert asked.given() == {"model": "m", "input": ["Hello"], "dimensions": 3, **own}
+    assert (asked.stream, asked.n, asked.inputs) == (None, None, ["Hello"])
+    assert asked.without("dimensions").given() == {"model": "m", "input": ["Hello"], **own}

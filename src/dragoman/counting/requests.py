@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+from dragoman.asked import Texts
 from dragoman.counting import Counter
 from dragoman.json import dumped
-from dragoman.wire.chat import ChatRequest, Message, Part, text_of
+from dragoman.wire.chat import ChatRequest, Message, text_of
 
 A_MESSAGE = 4
 """What stands around a message: three marks, and its role (OpenAI cookbook, counting tokens)."""
@@ -26,7 +27,9 @@ BYTES_OF_A_FILE = 50
 
 
 def prompt_tokens(request: ChatRequest, counter: Counter) -> int:
-    """The tokens that a request asks with: its messages, tools and schema."""
+    """The tokens that a request asks with: its messages, tools and schema; of one about texts, the texts alone."""
+    if isinstance(request, Texts):
+        return sum(_of_text(message.get("content"), counter) for message in request.messages)
     schemas = (request.tools, request.functions, request.response_format)
     texts = ["\n".join(dumped(schema).decode() for schema in schemas if schema)]
     tokens = THE_ANSWER
@@ -44,17 +47,24 @@ def prompt_tokens(request: ChatRequest, counter: Counter) -> int:
 
 def about(request: ChatRequest) -> int:
     """The tokens that a request is likely to ask with, by its length, at a tenth of the time that counting takes."""
+    overhead = 0 if isinstance(request, Texts) else A_MESSAGE
     size = sum(len(dumped(schema)) for schema in (request.tools, request.functions, request.response_format) if schema)
-    tokens = THE_ANSWER
+    tokens = THE_ANSWER if overhead else 0
     for message in request.messages:
         content = message.get("content")
-        tokens += A_MESSAGE
+        tokens += overhead
         if message.keys() == PLAIN and isinstance(content, str):
             size += len(content) if content.isascii() else len(content.encode(errors="surrogatepass"))
             continue
         tokens += sum(map(_beside_text, content)) if isinstance(content, list) else 0
         size += sum(len(text.encode(errors="surrogatepass")) for text in _texts(message))
     return tokens + -(-size // BYTES_OF_A_TOKEN)
+
+
+def _of_text(content: Any, counter: Counter) -> int:
+    """The tokens of a text by itself."""
+    beside = sum(map(_beside_text, content)) if isinstance(content, list) else 0
+    return beside + counter.count(text_of(content))
 
 
 def _texts(message: Message) -> Iterator[str]:
@@ -73,9 +83,11 @@ def _called(call: Any) -> Iterator[str]:
     return (text for text in texts if isinstance(text, str))
 
 
-def _beside_text(part: Part) -> int:
-    """The tokens of an image, a recording or a file; nothing is opened, only sizes are looked at."""
+def _beside_text(part: Any) -> int:
+    """The tokens of an image, a recording or a file; nothing is opened, only sizes are looked at. Tokens are tokens."""
     match part:
+        case {"type": "tokens", "tokens": list(tokens)}:
+            return len(tokens)
         case {"type": "image_url", "image_url": {"detail": "low"}}:
             return A_SMALL_IMAGE
         case {"type": "image_url"}:

@@ -479,6 +479,10 @@ class ChatRequest(BaseModel):
         changed.__pydantic_fields_set__.difference_update(fields)
         return changed
 
+    def where(self, message: int, part: int | None = None) -> str:
+        """What the caller calls the place of a message, or of a part of it."""
+        return f"messages[{message}]" if part is None else f"messages[{message}].content[{part}]"
+
     def given(self) -> dict[str, Any]:
         """The fields that the caller sent, unknown ones too, as JSON to send on."""
         given = self.__pydantic_fields_set__
