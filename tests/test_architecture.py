@@ -67,7 +67,7 @@ FLOORS = (
         "logs",
         "call",
     ),
-    *("abilities", "counting", "asked", "wire", "store", "grants"),
+    *("abilities", "counting", "asked", "wire", "shapes", "store", "grants"),
     *("templates", "paths", "storage", "names", "errors", "secret", "patience", "json", "ids", "units", "version"),
 )
 FAMILIES = ("surfaces", "middleware", "emulation", "backends", "logins", "storage", "wire")

@@ -4,56 +4,14 @@ Nested objects are typed dicts: they are validated, and stay the plain JSON that
 included. Tags that begin with `~` name a branch of a union; they never appear in a caller's error.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-LENIENT = ConfigDict(extra="allow", strict=True)
-
-ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-
-
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-
-
-def _without_controls(value: str) -> str:
-    if _CONTROLS.search(value):
-        raise ValueError("must not contain control characters")
-    return value
-
-
-Printable = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_without_controls)]
-
-
-def _tagged_by_type(known: set[str]) -> Any:
-    def tag(value: Any) -> str | None:
-        kind = value.get("type") if isinstance(value, dict) else None
-        if not isinstance(kind, str):
-            return None
-        return f"~{kind}" if kind in known else "~other"
-
-    return Discriminator(tag, custom_error_type="needs_type", custom_error_message="an object with a 'type'")
-
-
-class Other(TypedDict):
-    """A kind of thing newer than this server: kept as it came."""
-
-    __pydantic_config__ = LENIENT  # type: ignore[misc]
-    type: str
+from dragoman.shapes import LENIENT, AsGiven, Metadata, Other, Printable, ToolName, User, tagged_by_type
 
 
 class TextPart(TypedDict):
@@ -115,7 +73,7 @@ Part = Annotated[
     | Annotated[FilePart, Tag("~file")]
     | Annotated[RefusalPart, Tag("~refusal")]
     | Annotated[Other, Tag("~other")],
-    _tagged_by_type({"text", "image_url", "input_audio", "file", "refusal"}),
+    tagged_by_type({"text", "image_url", "input_audio", "file", "refusal"}),
 ]
 
 
@@ -161,7 +119,7 @@ ToolCall = Annotated[
     Annotated[FunctionToolCall, Tag("~function")]
     | Annotated[CustomToolCall, Tag("~custom")]
     | Annotated[Other, Tag("~other")],
-    _tagged_by_type({"function", "custom"}),
+    tagged_by_type({"function", "custom"}),
 ]
 
 
@@ -256,7 +214,7 @@ class CustomTool(TypedDict):
 
 Tool = Annotated[
     Annotated[FunctionTool, Tag("~function")] | Annotated[CustomTool, Tag("~custom")] | Annotated[Other, Tag("~other")],
-    _tagged_by_type({"function", "custom"}),
+    tagged_by_type({"function", "custom"}),
 ]
 
 
@@ -390,17 +348,6 @@ FunctionChoiceOption = Annotated[
         custom_error_message="'none', 'auto' or an object with a 'name'",
     ),
 ]
-MetadataKey = Annotated[str, Field(max_length=64), AfterValidator(_without_controls)]
-MetadataValue = Annotated[str, Field(max_length=512)]
-
-
-def _as_given(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
-    check(value)
-    return value
-
-
-AsGiven = WrapValidator(_as_given)
-"""A number that stays the one that was sent: 0 does not become 0.0 on its way to the backend."""
 Penalty = Annotated[float, Field(ge=-2, le=2), AsGiven]
 
 
@@ -445,13 +392,13 @@ class ChatRequest(BaseModel):
     prediction: Prediction | None = None
     web_search_options: dict[str, Any] | None = None
     store: bool | None = None
-    metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)] | None = None
+    metadata: Metadata | None = None
     moderation: Moderation | None = None
     prompt_cache_key: str | None = None
     prompt_cache_options: dict[str, Any] | None = None
     prompt_cache_retention: str | None = None
     safety_identifier: Annotated[str, Field(max_length=128)] | None = None
-    user: Annotated[str, Field(max_length=512), AfterValidator(_without_controls)] | None = None
+    user: User | None = None
 
     @model_validator(mode="after")
     def _top_logprobs_needs_logprobs(self) -> "ChatRequest":
