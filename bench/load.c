@@ -1,8 +1,8 @@
 /* The callers: they keep connections to a gateway busy, one call after the other, and tell how long it took.
  *
- *     load PORT BODY CALLS CONNECTIONS SECONDS MARK EVENTS
+ *     load PORT PATH BODY CALLS CONNECTIONS SECONDS MARK EVENTS
  *
- * BODY is the file that is posted to /v1/chat/completions, CALLS times, by CONNECTIONS callers at a time. After
+ * BODY is the file that is posted to the PATH, CALLS times, by CONNECTIONS callers at a time. After
  * SECONDS no new call begins; those that have begun are waited for. An answer is good if it is a 200 with MARK in its
  * body and at least EVENTS server-sent events. Prints one JSON object; the times in it are milliseconds. */
 
@@ -46,16 +46,16 @@ static void stop(const char *why) {
     exit(1);
 }
 
-static char *request_with(const char *file) {
+static char *request_with(const char *path, const char *file) {
     FILE *body = fopen(file, "r");
     if (!body) stop(file);
     char *text = calloc(1, ANSWER), *made;
     if (!fread(text, 1, ANSWER - 1, body)) stop(file);
     fclose(body);
     if (asprintf(&made,
-                 "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/json\r\n"
+                 "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/json\r\n"
                  "Authorization: Bearer sk-bench\r\nContent-Length: %zu\r\n\r\n%s",
-                 port, strlen(text), text) < 0)
+                 path, port, strlen(text), text) < 0)
         stop("request");
     free(text);
     return made;
@@ -166,16 +166,16 @@ static double percentile(double *values, double share) {
 }
 
 int main(int count, char **arguments) {
-    if (count != 8) return 2;
+    if (count != 9) return 2;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     port = atoi(arguments[1]);
-    request = request_with(arguments[2]);
-    calls = atoi(arguments[3]);
-    busy = atoi(arguments[4]) < CALLERS ? atoi(arguments[4]) : CALLERS;
+    request = request_with(arguments[2], arguments[3]);
+    calls = atoi(arguments[4]);
+    busy = atoi(arguments[5]) < CALLERS ? atoi(arguments[5]) : CALLERS;
     double began = now();
-    deadline = began + atof(arguments[5]) * 1e3;
-    mark = arguments[6];
-    events_wanted = atoi(arguments[7]);
+    deadline = began + atof(arguments[6]) * 1e3;
+    mark = arguments[7];
+    events_wanted = atoi(arguments[8]);
     times = calloc(calls, sizeof *times);
     firsts = calloc(calls, sizeof *firsts);
     poller = epoll_create1(0);

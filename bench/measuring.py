@@ -35,7 +35,8 @@ class Tools:
     def loaded(self, port: int, work: Work, calls: int, seconds: float) -> dict:
         """What the callers tell after so many calls, or as many as begin within the seconds. All were answered."""
         numbers = [str(number) for number in (calls, work.callers, seconds)]
-        command = [self.folder / "load", str(port), self.folder / work.file, *numbers, work.mark, str(work.events)]
+        asked = [work.path, self.folder / work.file]
+        command = [self.folder / "load", str(port), *asked, *numbers, work.mark, str(work.events)]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
         if done.returncode:
             raise Failed(f"no load: {done.stderr.strip()}")
@@ -112,25 +113,27 @@ def _compile(source: Path, program: Path) -> None:
 
 def visited(gateway: Gateway, tools: Tools, core: int | None, calls: int) -> Visit:
     """Starts the gateway afresh and measures each kind of call, one after the other."""
-    port = _free_port()
+    port = free_port()
     command = gateway.command(tools.folder, tools.upstream, port)
     log = tools.folder / f"{gateway.name}.log"
     with log.open("wb") as output:
         began = time.perf_counter()
         environment = {**os.environ, **gateway.environment}
         with running(command, core, env=environment, stdout=output, stderr=output) as process:
-            _wait_for_answer(process, port, tools.folder / WORKS[0].file, log)
+            wait_for_answer(process, port, tools.folder / WORKS[0].file, log)
             start = time.perf_counter() - began
-            figures = {work.name: _measured(process.pid, port, work, tools, calls) for work in WORKS}
+            figures = {work.name: measured(process.pid, port, work, tools, calls) for work in WORKS}
             return Visit(start, memory_megabytes(process.pid), figures)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         return found.getsockname()[1]
 
 
-def _wait_for_answer(process: subprocess.Popen, port: int, body: Path, log: Path) -> None:
+def wait_for_answer(process: subprocess.Popen, port: int, body: Path, log: Path) -> None:
+    """Waits until a gateway answers."""
     text, end = body.read_bytes(), time.monotonic() + START_SECONDS
     while not _answers(port, text):
         if process.poll() is not None or time.monotonic() > end:
@@ -151,7 +154,8 @@ def _answers(port: int, body: bytes) -> bool:
         connection.close()
 
 
-def _measured(session: int, port: int, work: Work, tools: Tools, json_calls: int) -> Figures:
+def measured(session: int, port: int, work: Work, tools: Tools, json_calls: int) -> Figures:
+    """What a kind of call costs a gateway that runs."""
     calls = work.calls(json_calls)
     tools.loaded(port, work, max(calls // 8, work.callers), WARM_UP_SECONDS)
     before = cpu_microseconds(session)

@@ -4,6 +4,7 @@
  *
  *     POST /chatting               {"reply": "..."}; streamed, events of {"delta": "..."}
  *     POST /v1/chat/completions    a chat completion as OpenAI has it, whole or streamed
+ *     POST /embed                  {"vectors": [[...]]}, one of 16 numbers
  *
  * A body with `"stream": true` gets a stream: 50 events, all of them in one write, or one each 5 ms where the body asks
  * for the model `paced`. Its clock ticks in milliseconds: events of several streams that are due in the same one leave
@@ -51,7 +52,7 @@ struct turn { /* the next part of a paced stream */
     const struct answer *answer;
 };
 
-static struct answer reply, reply_stream, completion, completion_stream, unknown;
+static struct answer reply, reply_stream, completion, completion_stream, vectors, unknown;
 static struct caller callers[CALLERS];
 static struct turn turns[CALLERS]; /* a ring, in order of time because every gap is the same */
 static size_t first_turn, turn_count;
@@ -123,7 +124,9 @@ static void make_answers(void) {
                "\"content\":\"" REPLY
                "\",\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":90,"
                "\"completion_tokens\":45,\"total_tokens\":135},\"system_fingerprint\":\"fp_0123456789\"}");
-    make_whole(&unknown, "404 Not Found", "{\"error\": \"there is /chatting and /v1/chat/completions\"}");
+    make_whole(&vectors, "200 OK",
+               "{\"vectors\": [[0.11,-0.27,0.05,0.31,-0.18,0.22,0.09,-0.33,0.41,0.02,-0.29,0.14,0.2,-0.08,0.37,0.26]]}");
+    make_whole(&unknown, "404 Not Found", "{\"error\": \"there is /chatting, /embed and /v1/chat/completions\"}");
     make_reply_stream();
     make_completion_stream();
 }
@@ -184,6 +187,7 @@ static const struct answer *answer_to(const char *request) {
     int streams = strstr(request, "\"stream\":true") || strstr(request, "\"stream\": true");
     if (!strncmp(request, "POST /chatting ", 15)) return streams ? &reply_stream : &reply;
     if (!strncmp(request, "POST /v1/chat/completions ", 26)) return streams ? &completion_stream : &completion;
+    if (!strncmp(request, "POST /embed ", 12)) return &vectors;
     return &unknown;
 }
 

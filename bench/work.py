@@ -26,6 +26,7 @@ class Work:
     events: int
     budget: int
     """The CPU time, in µs, that dragoman may take for it."""
+    path: str = "/v1/chat/completions"
 
     @property
     def title(self) -> str:
