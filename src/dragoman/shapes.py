@@ -5,9 +5,17 @@ Tags that begin with `~` name a branch of a union; they never appear in a caller
 
 import re
 from collections.abc import Set
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
-from pydantic import AfterValidator, ConfigDict, Discriminator, Field, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from typing_extensions import TypedDict
 
 LENIENT = ConfigDict(extra="allow", strict=True)
@@ -34,6 +42,27 @@ Printable = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(w
 MetadataKey = Annotated[str, Field(max_length=64), AfterValidator(without_controls)]
 Metadata = Annotated[dict[MetadataKey, Annotated[str, Field(max_length=512)]], Field(max_length=16)]
 User = Annotated[str, Field(max_length=512), AfterValidator(without_controls)]
+Temperature = Annotated[float, Field(ge=0, le=2), AsGiven]
+TopP = Annotated[float, Field(ge=0, le=1), AsGiven]
+Penalty = Annotated[float, Field(ge=-2, le=2), AsGiven]
+LogitBias = Annotated[dict[str, Annotated[int, Field(ge=-100, le=100)]], Field(max_length=1024)]
+Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+
+
+def _one_or_many(value: Any) -> str | None:
+    return "~one" if isinstance(value, str) else "~many" if isinstance(value, list) else None
+
+
+Stop = Annotated[
+    Annotated[str, Tag("~one")] | Annotated[list[str], Field(min_length=1, max_length=4), Tag("~many")],
+    Discriminator(_one_or_many, custom_error_type="needs_stop", custom_error_message="a string or an array of strings"),
+]
+
+
+class StreamOptions(TypedDict):
+    __pydantic_config__ = LENIENT  # type: ignore[misc]
+    include_usage: NotRequired[bool | None]
+    include_obfuscation: NotRequired[bool | None]
 
 
 class Other(TypedDict):

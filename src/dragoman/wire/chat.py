@@ -11,7 +11,22 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_val
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from dragoman.shapes import LENIENT, AsGiven, Metadata, Other, Printable, ToolName, User, tagged_by_type
+from dragoman.shapes import (
+    LENIENT,
+    LogitBias,
+    Metadata,
+    Other,
+    Penalty,
+    Printable,
+    Seed,
+    Stop,
+    StreamOptions,
+    Temperature,
+    ToolName,
+    TopP,
+    User,
+    tagged_by_type,
+)
 
 
 class TextPart(TypedDict):
@@ -308,12 +323,6 @@ ResponseFormat = Annotated[
 ]
 
 
-class StreamOptions(TypedDict):
-    __pydantic_config__ = LENIENT  # type: ignore[misc]
-    include_usage: NotRequired[bool | None]
-    include_obfuscation: NotRequired[bool | None]
-
-
 class Audio(TypedDict):
     __pydantic_config__ = LENIENT  # type: ignore[misc]
     voice: str | dict[str, Any]
@@ -332,14 +341,6 @@ class Moderation(TypedDict):
     policy: NotRequired[dict[str, Any] | None]
 
 
-def _one_or_many(value: Any) -> str | None:
-    return "~one" if isinstance(value, str) else "~many" if isinstance(value, list) else None
-
-
-Stop = Annotated[
-    Annotated[str, Tag("~one")] | Annotated[list[str], Field(min_length=1, max_length=4), Tag("~many")],
-    Discriminator(_one_or_many, custom_error_type="needs_stop", custom_error_message="a string or an array of strings"),
-]
 FunctionChoiceOption = Annotated[
     Annotated[Literal["none", "auto"], Tag("~mode")] | Annotated[Named, Tag("~named")],
     Discriminator(
@@ -348,7 +349,6 @@ FunctionChoiceOption = Annotated[
         custom_error_message="'none', 'auto' or an object with a 'name'",
     ),
 ]
-Penalty = Annotated[float, Field(ge=-2, le=2), AsGiven]
 
 
 class ChatRequest(BaseModel):
@@ -368,16 +368,16 @@ class ChatRequest(BaseModel):
     stream_options: StreamOptions | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
-    temperature: Annotated[float, Field(ge=0, le=2), AsGiven] | None = None
-    top_p: Annotated[float, Field(ge=0, le=1), AsGiven] | None = None
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
     frequency_penalty: Penalty | None = None
     presence_penalty: Penalty | None = None
     n: Annotated[int, Field(ge=1, le=128)] | None = None
     stop: Stop | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
-    logit_bias: Annotated[dict[str, Annotated[int, Field(ge=-100, le=100)]], Field(max_length=1024)] | None = None
-    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    logit_bias: LogitBias | None = None
+    seed: Seed | None = None
     response_format: ResponseFormat | None = None
     tools: Annotated[list[Tool], Field(max_length=128)] | None = None
     tool_choice: ToolChoice | None = None
