@@ -10,7 +10,9 @@ from typing import Any
 
 from yarl import URL
 
-from tests.serving import QUESTION, gateway, http_backend, openai_backend, post
+from dragoman.errors import upstream_failures
+from tests.doors import CHAT, DOORS, Door, read
+from tests.serving import gateway, http_backend, openai_backend, post
 from tests.upstream import Connection, Received, Script, listening, sse, stream_head
 
 SECRET = "known-to-the-upstream-only"
@@ -50,8 +52,8 @@ class Way:
         [backend] = self.kind(url, **{"headers": {"X-Secret": SECRET}, **self.options, **more})["backends"].values()
         return backend
 
-    async def asked(self, url: str) -> tuple[int, dict[str, str], bytes]:
-        return await post(url, {**QUESTION, "model": self.name, "stream": self.stream})
+    async def asked(self, url: str, door: Door = CHAT) -> tuple[int, dict[str, str], bytes]:
+        return await post(url, door.body(self.name, self.stream), path=door.path)
 
 
 def message(text: str) -> dict[str, Any]:
@@ -135,6 +137,11 @@ class Fault:
         return self.name
 
     @property
+    def words(self) -> list[str]:
+        """What the caller may read of it."""
+        return [kind.fixed_message for kind in upstream_failures() if kind.fixed_code == self.code]
+
+    @property
     def statuses(self) -> dict[str, int]:
         """The status in each style of errors."""
         return {"specified": self.specified or self.status, "openai": self.status}
@@ -200,35 +207,44 @@ def head(way: Way, *headers: str) -> bytes:
 
 @dataclass(frozen=True)
 class Heard:
-    """What a caller got that asked one way."""
+    """What a caller got that asked one way, through one door."""
 
     way: Way
+    door: Door
     upstream: str
     status: int
     headers: Mapping[str, str]
     body: bytes
 
     @property
+    def name(self) -> str:
+        return f"{self.way} by {self.door}"
+
+    @property
     def chunks(self) -> list[dict[str, Any]]:
         """The JSON of each event."""
-        texts = [event.removeprefix("data: ") for event in self.body.decode().split("\n\n") if event[:6] == "data: "]
-        return [json.loads(text) for text in texts if text != "[DONE]"]
+        return read(self.body)
 
 
-async def heard(at: At, ways: Sequence[Way], style: str = "specified", **options: Any) -> list[Heard]:
-    """What callers hear that ask in these ways, all at once."""
+async def heard(
+    at: At, ways: Sequence[Way], style: str = "specified", doors: Sequence[Door] = (CHAT,), **options: Any
+) -> list[Heard]:
+    """What callers hear that ask in these ways, through these doors, all at once."""
     async with AsyncExitStack() as opened:
         upstreams = [await opened.enter_async_context(at(way)) for way in ways]
-        backends = {way.name: way.backend(at, **options) for way, at in zip(ways, upstreams, strict=True)}
+        backends = {
+            way.name: way.backend(at, **{"breaker": False, **options}) for way, at in zip(ways, upstreams, strict=True)
+        }
         config = {"backends": backends, "models": {name: name for name in backends}, "errors": style}
         url = await opened.enter_async_context(gateway(config))
-        got = await asyncio.gather(*(way.asked(url) for way in ways))
-        return [Heard(way, at, *answer) for way, at, answer in zip(ways, upstreams, got, strict=True)]
+        asking = [(way, door, at) for way, at in zip(ways, upstreams, strict=True) for door in doors]
+        got = await asyncio.gather(*(way.asked(url, door) for way, door, _ in asking))
+        return [Heard(*asked, *answer) for asked, answer in zip(asking, got, strict=True)]
 
 
 async def met(fault: Fault, style: str = "specified") -> list[Heard]:
-    """What callers hear that meet the fault, in every way there is to it."""
-    return await heard(fault.at, fault.ways, style, **fault.options)
+    """What callers hear that meet the fault, in every way there is to it, through every door."""
+    return await heard(fault.at, fault.ways, style, DOORS, **fault.options)
 
 
 def assert_nothing_leaks(heard: Heard) -> None:
@@ -239,25 +255,31 @@ def assert_nothing_leaks(heard: Heard) -> None:
 
 
 def assert_refused(heard: Heard, fault: Fault, style: str = "specified") -> None:
-    """The fault's own status, and OpenAI's envelope."""
-    error = json.loads(heard.body)["error"]
-    told = (heard.way.name, heard.status, error["code"], error["type"])
-    assert told == (heard.way.name, fault.statuses[style], fault.code, fault.type)
-    assert error.keys() == {"message", "type", "param", "code"}
+    """The fault's own status, and the surface's envelope."""
+    assert (heard.name, heard.status) == (heard.name, fault.statuses[style]), heard.body
+    error = heard.door.envelope(json.loads(heard.body), heard.status)
+    assert_told(heard, error, fault)
     assert heard.headers["content-type"] == "application/json"
     assert heard.headers["x-request-id"] in error["message"]
     assert fault.headers.items() <= heard.headers.items()
     assert_nothing_leaks(heard)
 
 
+def assert_told(heard: Heard, error: Mapping[str, Any], fault: Fault) -> None:
+    """The fault's code and type, or where the surface has neither, its words."""
+    told = (heard.name, error.get("code", fault.code), error.get("type", fault.type))
+    assert told == (heard.name, fault.code, fault.type)
+    assert any(words in error["message"] for words in fault.words)
+
+
 def assert_broken(heard: Heard, fault: Fault, said: str = "Hello") -> None:
     """What was said, then an error event, and no sign of a good end."""
-    assert (heard.way.name, heard.status) == (heard.way.name, 200), heard.body
+    assert (heard.name, heard.status) == (heard.name, 200), heard.body
     assert heard.body.endswith(b"}\n\n<unfinished>"), heard
     assert b"[DONE]" not in heard.body
     *chunks, last = heard.chunks
-    assert (last["error"]["code"], last["error"]["type"]) == (fault.code, fault.type)
-    assert (text_in(chunks), finishes_in(chunks)) == (said, [])
+    assert_told(heard, heard.door.failure(last), fault)
+    assert (heard.name, heard.door.text(chunks), heard.door.finish(chunks)) == (heard.name, said, None)
     assert_nothing_leaks(heard)
 
 
@@ -273,9 +295,8 @@ def answered(heard: Heard) -> tuple[str, str]:
     """The text of a whole good answer, and its finish reason."""
     assert heard.status == 200, heard
     if heard.headers["content-type"] == "application/json":
-        [choice] = json.loads(heard.body)["choices"]
-        return choice["message"]["content"], choice["finish_reason"]
-    assert heard.body.endswith(b"data: [DONE]\n\n"), heard
-    [finish] = finishes_in(heard.chunks)
-    assert [heard.chunks[-1]["choices"][0]["finish_reason"], heard.body.count(b"[DONE]")] == [finish, 1]
-    return text_in(heard.chunks), finish
+        return heard.door.whole(json.loads(heard.body))
+    assert heard.body.decode().endswith(heard.door.last), heard
+    finish = heard.door.finish(heard.chunks)
+    assert finish, heard
+    return heard.door.text(heard.chunks), finish

@@ -83,12 +83,14 @@ def client(url: str, **options: Any) -> openai.AsyncOpenAI:
     return openai.AsyncOpenAI(base_url=f"{url}/v1", max_retries=0, **options)
 
 
-async def post(url: str, body: Any, **headers: str) -> tuple[int, dict[str, str], bytes]:
-    """Posts to the chat path: status, headers in lower case, body (as far as it came)."""
+async def post(
+    url: str, body: Any, path: str = "/v1/chat/completions", **headers: str
+) -> tuple[int, dict[str, str], bytes]:
+    """Posts to a path, the chat's by default: status, headers in lower case, body (as far as it came)."""
     data = {"data": body} if isinstance(body, bytes) else {"json": body}
     async with (
         aiohttp.ClientSession() as session,
-        session.post(f"{url}/v1/chat/completions", headers=headers, **data) as got,
+        session.post(url + path, headers=headers, **data) as got,
     ):
         read = b""
         try:

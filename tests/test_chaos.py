@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.doors import CHAT
 from tests.faults import Fault, Heard, answered, assert_broken, assert_nothing_leaks, assert_refused, taking
 from tests.serving import gateway
 from tests.test_upstream_faults import BODY_FAULTS, HTTP_FAULTS, REJECTED, STATUS_FAULTS
@@ -65,7 +66,7 @@ async def met(fault: Fault, policy: Mapping[str, Any]) -> list[Heard]:
         url = await opened.enter_async_context(gateway({"backends": backends, "models": models}))
         got = await asyncio.gather(*(way.asked(url) for way in fault.ways))
         upstreams = [backends[f"{way}-bad"]["url"] for way in fault.ways]
-        return [Heard(way, at, *told) for way, at, told in zip(fault.ways, upstreams, got, strict=True)]
+        return [Heard(way, CHAT, at, *told) for way, at, told in zip(fault.ways, upstreams, got, strict=True)]
 
 
 def test_there_are_faults_enough():

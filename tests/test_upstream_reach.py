@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 import trustme
 
+from tests.doors import CHAT
 from tests.faults import (
     RAW,
     SSE,
@@ -183,10 +184,10 @@ async def test_a_call_too_many_is_told_to_come_back(way: Way):
         async with gateway(config) as url:
             first = asyncio.create_task(way.asked(url))
             await asked.wait()
-            assert_refused(Heard(way, upstream.url, *await way.asked(url)), busy)
+            assert_refused(Heard(way, CHAT, upstream.url, *await way.asked(url)), busy)
             release.set()
             for got in (await first, await way.asked(url)):
-                assert answered(Heard(way, upstream.url, *got)) == ("Hello", "stop")
+                assert answered(Heard(way, CHAT, upstream.url, *got)) == ("Hello", "stop")
 
 
 async def test_a_connection_that_was_closed_while_idle_is_replaced_unnoticed():
