@@ -108,11 +108,12 @@ def test_both_kinds_of_answer_are_described(document):
     assert told(document) == {"application/json": "ChatCompletion", "text/event-stream": "ChatCompletionChunk"}
 
 
-def test_every_refusal_is_described_as_our_envelope(document):
-    for operation in operations(document):
+def test_every_refusal_is_described_as_the_envelope_of_its_dialect(document):
+    for path, operation in ((path, each) for path, item in document["paths"].items() for each in item.values()):
+        envelope = "MessagesError" if path.startswith("/v1/messages") else "ErrorEnvelope"
         for status, response in operation["responses"].items():
             schema = response["content"]["application/json"]["schema"]
-            assert status == "200" or schema == {"$ref": "#/components/schemas/ErrorEnvelope"}
+            assert status == "200" or schema == {"$ref": f"#/components/schemas/{envelope}"}
     assert told(document, "422") == {"application/json": "ErrorEnvelope"}
     assert "ValidationError" not in json.dumps(document)
 

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from dragoman.about import able
 from dragoman.backends.demo import PATH as DEMO_PATH
@@ -19,10 +19,21 @@ from dragoman.call import ANYONE, Call, Chunk, Handler, Key
 from dragoman.config import Config
 from dragoman.cors import crossing
 from dragoman.door import Door, Surface
-from dragoman.edge import Caller, Send, Terms, address_in, answer_headers, check_headers, failure_of, request_id_in
+from dragoman.edge import (
+    Caller,
+    Manners,
+    Send,
+    Terms,
+    address_in,
+    answer_headers,
+    check_headers,
+    failure_of,
+    request_id_in,
+)
 from dragoman.errors import Failure, GatewayError, MethodNotAllowed, NotAllowed, Unauthorized, UnknownPath
 from dragoman.keyring import Keyring
 from dragoman.logs import log, note_failure
+from dragoman.messages.manners import manners
 from dragoman.names import meant
 from dragoman.reference import add_reference
 from dragoman.routing import planned
@@ -31,6 +42,7 @@ from dragoman.store import Store
 from dragoman.surfaces.admin import admin
 from dragoman.surfaces.azure import plain
 from dragoman.surfaces.chat import Chat
+from dragoman.surfaces.messages import CountTokens, Messages
 from dragoman.surfaces.models import models
 from dragoman.version import __version__
 from dragoman.wire.error import ErrorEnvelope
@@ -80,6 +92,19 @@ class _Direct(APIRoute):
         self.app = endpoint.asgi  # type: ignore[attr-defined]
 
 
+class _Probed(Route):
+    """A path that exists for its methods only: what else is asked there may be another route's, or nobody's."""
+
+    def matches(self, scope: Any) -> tuple[Match, Any]:
+        match, inner = super().matches(scope)
+        return (match if match is Match.FULL else Match.NONE), inner
+
+
+def _there(request: Request) -> Response:
+    """Tells whoever only asks whether a server is there, as Anthropic's clients do before they call."""
+    return Response()
+
+
 class _Application(FastAPI):
     """FastAPI with an edge: every answer has its request id, and the hot paths go straight to their endpoint."""
 
@@ -112,7 +137,7 @@ class _Application(FastAPI):
         try:
             await crossing(cors, self.answer)(scope, receive, _identified(scope, send))
         except NotAllowed as failure:
-            await Caller(scope, receive, send, self.terms).refuse(failure)
+            await Caller(scope, receive, send, self.terms, _manners(scope)).refuse(failure)
 
     async def answer(self, scope: Any, receive: Any, send: Any) -> None:
         """Answers what has come by a path of OpenAI's."""
@@ -123,7 +148,7 @@ class _Application(FastAPI):
         try:
             check_headers(scope["headers"])
         except Failure as failure:
-            await Caller(scope, receive, send, self.terms).refuse(failure)
+            await Caller(scope, receive, send, self.terms, _manners(scope)).refuse(failure)
             return
         await super().__call__(scope, receive, _identified(scope, send))
 
@@ -148,6 +173,11 @@ def _mend(document: dict[str, Any]) -> None:
             waiting.extend(schema)
 
 
+def _manners(scope: Mapping[str, Any]) -> Manners:
+    """How whoever sends this request expects to be answered, where no door answers it."""
+    return manners(scope["path"].removeprefix(scope.get("root_path", "")), scope["headers"])
+
+
 def _identified(scope: Any, send: Send) -> Any:
     """A `send` that puts the request id on the answer."""
     request_id = request_id_in(scope["headers"])
@@ -157,7 +187,8 @@ def _identified(scope: Any, send: Send) -> Any:
         if message["type"] == "http.response.start" and not any(
             name == b"x-request-id" for name, _ in message["headers"]
         ):
-            message = {**message, "headers": [*message["headers"], *answer_headers(request_id, {})]}
+            told = answer_headers(request_id, {}, _manners(scope))
+            message = {**message, "headers": [*message["headers"], *told]}
         await send(message)
 
     return sent
@@ -193,6 +224,7 @@ def application(gateway: Served) -> FastAPI:
     app.include_router(listed, include_in_schema=False)
     app.include_router(admin(lambda: Keyring(gateway.store), lambda: gateway.store, _who_administers(who)))
     _add_health(app, gateway)
+    app.router.routes.append(_Probed("/", _there, methods=["HEAD"]))
     add_reference(app)
     if any(isinstance(backend, Demo) for backend in gateway.config.backends.values()):
         app.router.routes.append(Route(DEMO_PATH, DemoAPI()))
@@ -251,6 +283,8 @@ def _listed(gateway: Served) -> tuple[Callable[[Key], list[Model]], Callable[[st
 def _surfaces(gateway: Served) -> Iterator[tuple[Surface, Handler]]:
     """The dialects that are spoken, each with what answers it."""
     yield Chat(), gateway.handle
+    yield Messages(), gateway.handle
+    yield CountTokens(), gateway.count
 
 
 def _add_doors(app: _Application, doors: Sequence[tuple[Surface, Door]]) -> None:
@@ -285,9 +319,9 @@ def _described(surface: Surface) -> dict[str, Any]:
         "tags": [surface.name],
         "responses": {
             200: {"content": {"text/event-stream": event}} if event else {},
-            "4XX": {"model": ErrorEnvelope, "description": "The request cannot be answered"},
-            "5XX": {"model": ErrorEnvelope, "description": "The backend failed"},
-            422: {"model": ErrorEnvelope, "description": "The payload is not valid"},
+            "4XX": {"model": surface.refuses, "description": "The request cannot be answered"},
+            "5XX": {"model": surface.refuses, "description": "The backend failed"},
+            422: {"model": surface.refuses, "description": "The payload is not valid"},
         },
     }
 
@@ -304,15 +338,15 @@ def _add_health(app: FastAPI, gateway: Served) -> None:
 
 
 def _add_failures(app: FastAPI, terms: Terms) -> None:
-    """Everything that goes wrong on any path is told in OpenAI's envelope."""
+    """Everything that goes wrong on any path is told in an envelope, as the caller's dialect has it."""
 
     async def fail(request: Request, error: Exception) -> Response:
         failure = _http_failure(request, error) if isinstance(error, HTTPException) else failure_of(error)
         request_id = request.scope["state"]["request_id"]
         status = failure.status_in(terms.style)
         note_failure(request_id, failure, status)
-        headers = {**failure.headers, "x-request-id": request_id}
-        return Response(failure.envelope(request_id), status, headers, media_type="application/json")
+        told = _manners(request.scope).refusal(failure, request_id)
+        return Response(told, status, failure.headers, media_type="application/json")
 
     app.add_exception_handler(HTTPException, fail)
     app.add_exception_handler(Failure, fail)

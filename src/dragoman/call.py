@@ -83,7 +83,7 @@ class Chunk:
     `finish` is an OpenAI finish reason; each choice ends with exactly one. `tool_calls` are OpenAI's tool call deltas,
     `usage` is OpenAI's usage object. What else a backend says travels in `delta` (beside the text), `choice` (beside
     the delta) and `answer` (beside the choices). `about` tells facts for the `x-dragoman-…` headers; only the first
-    chunk's are read.
+    chunk's are read. `stopped` is the stop word that has ended it, where that is known.
     """
 
     text: str = ""
@@ -95,6 +95,7 @@ class Chunk:
     choice: dict[str, Any] | None = None
     answer: dict[str, Any] | None = None
     about: dict[str, str] | None = None
+    stopped: str | None = None
 
     @property
     def says(self) -> bool:

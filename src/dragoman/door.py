@@ -13,6 +13,7 @@ from dragoman.edge import OPENAI, Caller, EventStream, Gone, Manners, Receive, S
 from dragoman.errors import Failure
 from dragoman.logs import log
 from dragoman.wire.chat import ChatRequest
+from dragoman.wire.error import ErrorEnvelope
 
 CONTINUED = "continued"
 """The fact that another backend has gone on where one broke."""
@@ -78,6 +79,8 @@ class Surface:
     gives: ClassVar[Any]
     streams: ClassVar[Any] = None
     """The type of its events, if it has any."""
+    refuses: ClassVar[Any] = ErrorEnvelope
+    """The type of its failures."""
     manners: ClassVar[Manners] = OPENAI
 
     async def asked(self, body: bytes, caller: Caller, key: Key) -> Question:
@@ -167,6 +170,8 @@ def _signed(failure: Failure, chunks: Begun | None) -> Failure:
 def _about(caller: Caller, chunks: Begun) -> dict[str, str]:
     """The headers that tell about an answer."""
     spent = (time.perf_counter() - caller.came) * 1000
-    about = (chunks.first.about or {}).items()
-    facts = {name if name.startswith("x-") else f"x-dragoman-{name}": value for name, value in about}
+    about = dict(chunks.first.about or {})
+    for name, value in caller.facts.items():
+        about[name] = f"{value},{about[name]}" if name in about else value
+    facts = {name if name.startswith("x-") else f"x-dragoman-{name}": about[name] for name in about}
     return facts | caller.manners.facts(spent)

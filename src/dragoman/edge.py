@@ -154,6 +154,8 @@ class Caller:
         self.model: str | None = scope.get(DEPLOYMENT)
         """The model that the path names, whatever the body says."""
         self.manners = manners
+        self.facts: dict[str, str] = {}
+        """What the answer's `x-dragoman-…` headers tell of what was asked; a surface may add to it."""
         self.named = dict(self.headers)
         self.id = _safe_id(self.named.get(b"x-request-id"))
         self.came = time.perf_counter()

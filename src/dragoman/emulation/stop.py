@@ -14,15 +14,17 @@ class _Cutter:
         self._stops = stops
         self._reach = max(map(len, stops), default=1) - 1
         self.held = ""
-        self.stopped = False
+        self.stopped: str | None = None
+        """The stop word that was found."""
 
     def cut(self, text: str) -> str:
         """What may be said by now."""
         text = self.held + text
-        found = [(place + len(stop), place) for stop in self._stops if (place := text.find(stop)) >= 0]
+        found = [(place + len(stop), place, stop) for stop in self._stops if (place := text.find(stop)) >= 0]
         if found:
-            self.stopped, self.held = True, ""
-            return text[: min(found)[1]]
+            _, place, self.stopped = min(found)
+            self.held = ""
+            return text[:place]
         begun = self._begun(text)
         self.held = text[begun:]
         return text[:begun]
@@ -52,7 +54,7 @@ def stopped(next: Handler) -> Handler:
             if chunk.text:
                 chunk.text = cutter.cut(chunk.text)
                 if cutter.stopped:
-                    yield replace(chunk, finish="stop", tool_calls=None)
+                    yield replace(chunk, finish="stop", tool_calls=None, stopped=cutter.stopped)
                     await once.open.aclose()
                     return
             if cutter.held and (chunk.finish or chunk.tool_calls):

@@ -1,0 +1,1 @@
+"""Between Anthropic's messages and a chat: what is asked, what is answered, and how failures are told."""

@@ -1,0 +1,49 @@
+"""How Anthropic's API tells failures, and who expects that (Claude API reference, errors)."""
+
+import re
+from collections.abc import Iterable
+
+import orjson
+
+from dragoman.edge import OPENAI, Manners
+from dragoman.errors import Failure
+
+KINDS = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
+"""The kinds of failures by OpenAI's status; the caller is to blame for other 4xx, and the server for the rest."""
+VERSION = b"anthropic-version"
+PATH = re.compile(r"(?:/v1)?/messages(?:/|$)")
+THEIRS = (
+    (re.compile(r"tools\[(\d+)\]\.function\.parameters"), r"tools[\1].input_schema"),
+    (re.compile(r"response_format(?:\.json_schema)?\.schema"), "output_config.format.schema"),
+)
+"""What a chat calls the fields that are looked into behind the door."""
+
+
+def refusal(failure: Failure, request_id: str) -> bytes:
+    """A failure as Anthropic's error object."""
+    kind = KINDS.get(failure.status, "invalid_request_error" if failure.status < 500 else "api_error")
+    message = failure.told(request_id)
+    for ours, theirs in THEIRS:
+        message = ours.sub(theirs, message)
+    return orjson.dumps({"type": "error", "error": {"type": kind, "message": message}, "request_id": request_id})
+
+
+ANTHROPIC = Manners(refusal, (b"x-request-id", b"request-id"))
+
+
+def manners(path: str, headers: Iterable[tuple[bytes, bytes]]) -> Manners:
+    """How a request is to be answered by whatever answers it: as Anthropic's API would, or as OpenAI's."""
+    return ANTHROPIC if PATH.match(path) or speaks(headers) else OPENAI
+
+
+def speaks(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether whoever sends these headers speaks Anthropic's dialect."""
+    return any(name == VERSION for name, _ in headers)
