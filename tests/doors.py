@@ -1,7 +1,7 @@
 """The surfaces as callers meet them: how each is asked, and what it tells, for tests that hold for all of them."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -193,4 +193,3 @@ MESSAGES = Door(
 )
 
 DOORS: tuple[Door, ...] = (CHAT,)
-BY_NAME: Mapping[str, Door] = {door.name: door for door in DOORS}
