@@ -57,6 +57,8 @@ FLOORS = (
         "outgoing",
         "reach",
         "guard",
+        "prompts",
+        "together",
         "completion",
         "reading",
         "edge",

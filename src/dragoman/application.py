@@ -15,7 +15,7 @@ from starlette.routing import Match, Route
 from dragoman.about import able
 from dragoman.backends.demo import PATH as DEMO_PATH
 from dragoman.backends.demo import Demo, DemoAPI
-from dragoman.call import ANYONE, Call, Chunk, Handler, Key
+from dragoman.call import ANYONE, Call, Chunk, Handler, Key, stack
 from dragoman.config import Config
 from dragoman.cors import crossing
 from dragoman.door import Door, Surface
@@ -34,7 +34,9 @@ from dragoman.errors import Failure, GatewayError, MethodNotAllowed, NotAllowed,
 from dragoman.keyring import Keyring
 from dragoman.logs import log, note_failure
 from dragoman.messages.manners import manners
+from dragoman.middleware.deadline import hurried
 from dragoman.names import meant
+from dragoman.prompts.asking import prompted
 from dragoman.reference import add_reference
 from dragoman.routing import planned
 from dragoman.storage import Memory
@@ -42,6 +44,7 @@ from dragoman.store import Store
 from dragoman.surfaces.admin import admin
 from dragoman.surfaces.azure import plain
 from dragoman.surfaces.chat import Chat
+from dragoman.surfaces.completions import Completions
 from dragoman.surfaces.messages import CountTokens, Messages
 from dragoman.surfaces.models import models
 from dragoman.version import __version__
@@ -283,6 +286,7 @@ def _listed(gateway: Served) -> tuple[Callable[[Key], list[Model]], Callable[[st
 def _surfaces(gateway: Served) -> Iterator[tuple[Surface, Handler]]:
     """The dialects that are spoken, each with what answers it."""
     yield Chat(), gateway.handle
+    yield Completions(), stack(gateway.handle, [hurried, prompted])
     yield Messages(), gateway.handle
     yield CountTokens(), gateway.count
 
