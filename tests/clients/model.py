@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import cycle
 from typing import Any
 
-from tests.upstream import LAST_CHUNK, Connection, Received, chunked, json_answer, sse, stream_head
+from tests.upstream import LAST_CHUNK, Connection, Received, Script, chunked, json_answer, sse, stream_head
 
 WEATHER = {"Paris": 18, "Rome": 21, "Oslo": 7}
 PLAIN = {"string": "unknown", "integer": 0, "number": 0, "boolean": False}
@@ -69,13 +69,14 @@ class Prompt:
         """What is wanted as JSON; None if nothing is."""
         if told := _SCHEMA.search(self.text):
             schema = json.JSONDecoder().raw_decode(self.text, told.end())[0]
-            return _filled(schema, self.records, schema)
+            return filled(schema, schema, self.records)
         return self.records[0] if "Answer with one JSON object" in self.text else None
 
     @cached_property
     def results(self) -> list[tuple[str, Record]]:
-        """What the tools gave, each with its tool's name."""
-        return [(name, json.loads(text)) for name, text in _RESULT.findall(self.conversation)]
+        """What the tools gave that told of a city, each with its tool's name."""
+        given = [(name, json.loads(text)) for name, text in _RESULT.findall(self.conversation)]
+        return [(name, record) for name, record in given if "city" in record]
 
     @property
     def records(self) -> list[Record]:
@@ -118,17 +119,17 @@ def _calls(prompt: Prompt) -> Iterator[Called]:
         yield name, {"city": city}
     if prompt.must and not pairs:
         name = prompt.must[1] or list(prompt.tools)[-1]
-        yield name, _filled(prompt.tools[name], prompt.records, prompt.tools[name])
+        yield name, filled(prompt.tools[name], prompt.tools[name], prompt.records)
 
 
-def _filled(schema: Schema, records: list[Record], root: Schema, name: str = "") -> Any:
+def filled(schema: Schema, root: Schema, records: Sequence[Record] = (), name: str = "") -> Any:
     """A value that follows the schema: a list has an item for each record, anything else speaks of the first."""
     if "$ref" in schema:
-        return _filled(root["$defs"][schema["$ref"].rpartition("/")[2]], records, root, name)
+        return filled(root["$defs"][schema["$ref"].rpartition("/")[2]], root, records, name)
     if schema.get("type") == "object":
-        return {key: _filled(inner, records, root, key) for key, inner in schema.get("properties", {}).items()}
+        return {key: filled(inner, root, records, key) for key, inner in schema.get("properties", {}).items()}
     if schema.get("type") == "array":
-        return [_filled(schema["items"], [record], root) for record in records]
+        return [filled(schema["items"], root, [record]) for record in records]
     return (records or [{}])[0].get(name, PLAIN.get(schema.get("type", "")))
 
 
@@ -137,16 +138,16 @@ def _less(record: Record) -> Record:
     return dict(list(record.items())[:-1])
 
 
-def _blocks(calls: list[Called]) -> str:
+def blocks(calls: list[Called]) -> str:
     written = [json.dumps({"name": name, "arguments": arguments}, ensure_ascii=False) for name, arguments in calls]
     return "\n".join(f"<tool_call>\n{call}\n</tool_call>" for call in written)
 
 
 CALLING: dict[str, Callable[[list[Called]], str]] = {
-    "plain": _blocks,
-    "chatty": lambda calls: f"Let me look.\n\n{_blocks(calls)}\n\nIt is probably nice there.",
-    "forgetful": lambda calls: _blocks([("search_it", {"q": name}) for name, _ in calls]),
-    "careless": lambda calls: _blocks([(name, _less(arguments)) for name, arguments in calls]),
+    "plain": blocks,
+    "chatty": lambda calls: f"Let me look.\n\n{blocks(calls)}\n\nIt is probably nice there.",
+    "forgetful": lambda calls: blocks([("search_it", {"q": name}) for name, _ in calls]),
+    "careless": lambda calls: blocks([(name, _less(arguments)) for name, arguments in calls]),
 }
 WRITING: dict[str, Callable[[Any], str]] = {
     "plain": json.dumps,
@@ -173,12 +174,19 @@ def text_of(asked: Any) -> str:
     return "\n\n".join([*system, turns])
 
 
-async def answering(connection: Connection, received: Received) -> None:
-    """A chat API in front of the model, which knows a prompt or messages, and text."""
-    asked = received.json
-    said = answer(text_of(asked), asked["manner"])
-    if not asked.get("stream"):
-        await connection.send(json_answer({"reply": said}))
-        return
-    events = [*sse(*({"reply": piece} for piece in pieces(said))), *sse("[DONE]")]
-    await connection.send(stream_head(), *map(chunked, events), LAST_CHUNK)
+def telling(said: Callable[[Any], str]) -> Script:
+    """A chat API that says something to each request, whole or in pieces."""
+
+    async def answering(connection: Connection, received: Received) -> None:
+        reply = said(received.json)
+        if not received.json.get("stream"):
+            await connection.send(json_answer({"reply": reply}))
+            return
+        events = [*sse(*({"reply": piece} for piece in pieces(reply))), *sse("[DONE]")]
+        await connection.send(stream_head(), *map(chunked, events), LAST_CHUNK)
+
+    return answering
+
+
+answering = telling(lambda asked: answer(text_of(asked), asked["manner"]))
+"""A chat API in front of the model, which knows a prompt or messages, and text."""

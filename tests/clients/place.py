@@ -3,10 +3,14 @@
 import asyncio
 import fcntl
 import json
+import os
+import shutil
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 
 import pytest
@@ -16,6 +20,9 @@ from tests.serving import gateway
 from tests.upstream import Script, Upstream, listening
 
 CLIENTS = Path(".venv/clients/bin/python").absolute()
+NODE = Path(".venv/node/bin/node").absolute()
+MODULES = Path(".venv/node/node_modules").absolute()
+RUN_BY = {".py": CLIENTS, ".mjs": NODE}
 PROGRAMS = Path(__file__).parent / "programs"
 PATIENCE = 120.0
 """Seconds that a program may take."""
@@ -23,10 +30,13 @@ NOTHING: dict[str, str] = {}
 """What programs have of the environment: no proxy, no key, nobody to be told."""
 
 needs_clients = pytest.mark.skipif(not CLIENTS.exists(), reason="`scripts/environment clients` was not run")
+needs_node = pytest.mark.skipif(not NODE.exists(), reason="`scripts/environment node` was not run")
 
 SHAPES = {"prompt": {"prompt": "{{ prompt }}"}, "messages": {"messages": "{{ messages }}"}}
 MANNERS = ("chatty", "forgetful", "careless")
 MODELS = (*SHAPES, *MANNERS)
+SHOWN = "mock-gpt-model"
+"""The model that guides ask."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +53,38 @@ class Place:
 
     async def ran(self, program: str) -> dict[str, Any]:
         """What each of a program's checks found, by its name; and as `asked`, what the model was."""
-        running = await asyncio.create_subprocess_exec(
-            CLIENTS, PROGRAMS / f"{program}.py", f"{self.url}/v1", stdout=asyncio.subprocess.PIPE, env=NOTHING
-        )
-        try:
-            async with asyncio.timeout(PATIENCE):
-                told, _ = await running.communicate()
-        finally:
-            if running.returncode is None:
-                running.kill()
-        assert running.returncode == 0
+        with workplace() as folder:
+            shutil.copytree(PROGRAMS, folder, dirs_exist_ok=True)
+            told = await printed(RUN_BY[Path(program).suffix], program, f"{self.url}/v1", folder=folder)
         return {**json.loads(told), "asked": [received.json for received in self.upstream.requests]}
+
+
+@contextmanager
+def workplace() -> Iterator[Path]:
+    """A folder where what is written for Node finds its modules."""
+    with TemporaryDirectory() as name:
+        (Path(name) / "node_modules").symlink_to(MODULES)
+        yield Path(name)
+
+
+async def printed(*command: str | Path, folder: Path, environment: dict[str, str] = NOTHING) -> str:
+    """What a command prints, which must end well and in time, and leaves nothing running."""
+    running = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=folder,
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        async with asyncio.timeout(PATIENCE):
+            told, _ = await running.communicate()
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+    assert running.returncode == 0, told.decode()
+    return told.decode()
 
 
 async def once(kept: Path, run: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
@@ -80,7 +111,7 @@ async def opened(script: Script = answering) -> AsyncIterator[Place]:
     async with listening(script) as upstream:
         plain = {shape: _backend(upstream.url, request, "plain") for shape, request in SHAPES.items()}
         odd = {manner: _backend(upstream.url, SHAPES["prompt"], manner) for manner in MANNERS}
-        config = {"backends": {**plain, **odd}, "models": {name: name for name in MODELS}}
+        config = {"backends": {**plain, **odd}, "models": {**{name: name for name in MODELS}, SHOWN: "prompt"}}
         async with gateway(config) as url:
             yield Place(url, upstream)
 

@@ -8,7 +8,7 @@ from tests.clients.place import MODELS, needs_clients
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), needs_clients]
 
-PROGRAM = "with_instructor"
+PROGRAM = "with_instructor.py"
 ADA, ALAN = {"name": "Ada", "age": 36}, {"name": "Alan", "age": 41}
 MODES = ("TOOLS", "JSON", "JSON_SCHEMA")
 

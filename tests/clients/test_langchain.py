@@ -9,7 +9,7 @@ from tests.clients.place import MODELS, needs_clients
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), needs_clients]
 
-PROGRAM = "with_langchain"
+PROGRAM = "with_langchain.py"
 ADA = {"name": "Ada", "age": 36}
 ANSWER = "It is 18 °C in Paris and 21 °C in Rome."
 CALLS = [["get_weather", {"city": "Paris"}], ["get_weather", {"city": "Rome"}]]

@@ -8,7 +8,7 @@ from tests.clients.place import MODELS, needs_clients
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), needs_clients]
 
-PROGRAM = "with_pydantic_ai"
+PROGRAM = "with_pydantic_ai.py"
 ADA, ALAN = {"name": "Ada", "age": 36}, {"name": "Alan", "age": 41}
 OSLO = {"city": "Oslo", "celsius": 7}
 ANSWER = "It is 18 °C in Paris and 21 °C in Rome."

@@ -3,7 +3,8 @@
 import json
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
@@ -33,6 +34,11 @@ class Weather(BaseModel):
 
 def weather(city: str) -> dict[str, Any]:
     return {"city": city, "celsius": WEATHER[city]}
+
+
+def each(models: Mapping[str, Any], check: Callable[[Any], Any]) -> dict[str, Any]:
+    """What a check finds with each model, by the model's name; of one that fails, how."""
+    return {name: _found(partial(check, model)) for name, model in models.items()}
 
 
 def told(*checks: Callable[[], Any]) -> None:
