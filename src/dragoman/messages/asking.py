@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from dragoman.errors import InvalidRequest
 from dragoman.messages.blocks import text_of
+from dragoman.messages.manners import NO_THREAD
 from dragoman.messages.offer import is_own, offered
 from dragoman.messages.turns import turns
 from dragoman.wire.chat import ChatRequest
@@ -17,6 +19,7 @@ SAME = ("temperature", "top_p", "top_k")
 GOING_ON = (
     "Your answer has begun already, with the text below. Go on right where it ends, without repeating any of it.\n\n"
 )
+UNTHREADED = "Conversations are not kept here: send all their messages each time, without 'thread'."
 SCHEMA_NAME = "answer"
 
 _BLANK = ChatRequest.model_construct(set(), model="", messages=[])
@@ -24,6 +27,8 @@ _BLANK = ChatRequest.model_construct(set(), model="", messages=[])
 
 def chat(asked: CountTokensRequest) -> ChatRequest:
     """The same as a chat request. Raises InvalidRequest."""
+    if (asked.model_extra or {}).get("thread"):
+        raise InvalidRequest(UNTHREADED, param="thread", code=NO_THREAD)
     fields = {
         "model": asked.model,
         "messages": _messages(asked),

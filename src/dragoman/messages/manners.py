@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import orjson
 
@@ -15,7 +16,6 @@ KINDS = {
     413: "request_too_large",
     429: "rate_limit_error",
     503: "overloaded_error",
-    504: "timeout_error",
 }
 """The kinds of failures by OpenAI's status; the caller is to blame for other 4xx, and the server for the rest."""
 VERSION = b"anthropic-version"
@@ -25,6 +25,8 @@ THEIRS = (
     (re.compile(r"response_format(?:\.json_schema)?\.schema"), "output_config.format.schema"),
 )
 """What a chat calls the fields that are looked into behind the door."""
+NO_THREAD = "thread_unsupported_request"
+"""The code by which Anthropic's SDKs know to send every message each time."""
 
 
 def refusal(failure: Failure, request_id: str) -> bytes:
@@ -33,7 +35,10 @@ def refusal(failure: Failure, request_id: str) -> bytes:
     message = failure.told(request_id)
     for ours, theirs in THEIRS:
         message = ours.sub(theirs, message)
-    return orjson.dumps({"type": "error", "error": {"type": kind, "message": message}, "request_id": request_id})
+    error: dict[str, Any] = {"type": kind, "message": message}
+    if failure.code == NO_THREAD:
+        error["details"] = {"error_code": NO_THREAD, "unsupported": ["thread"]}
+    return orjson.dumps({"type": "error", "error": error, "request_id": request_id})
 
 
 ANTHROPIC = Manners(refusal, (b"x-request-id", b"request-id"))

@@ -351,6 +351,7 @@ class TokenCount(TypedDict):
 class MessagesFault(TypedDict):
     type: str
     message: str
+    details: NotRequired[dict[str, Any]]
 
 
 class MessagesError(TypedDict):
