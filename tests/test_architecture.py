@@ -59,6 +59,8 @@ FLOORS = (
         "guard",
         "prompts",
         "together",
+        "messages",
+        "responses",
         "completion",
         "reading",
         "edge",

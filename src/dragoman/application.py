@@ -38,6 +38,7 @@ from dragoman.middleware.deadline import hurried
 from dragoman.names import meant
 from dragoman.prompts.asking import prompted
 from dragoman.reference import add_reference
+from dragoman.responses.kept import Kept
 from dragoman.routing import planned
 from dragoman.storage import Memory
 from dragoman.store import Store
@@ -47,6 +48,7 @@ from dragoman.surfaces.chat import Chat
 from dragoman.surfaces.completions import Completions
 from dragoman.surfaces.messages import CountTokens, Messages
 from dragoman.surfaces.models import models
+from dragoman.surfaces.responses import CountInput, Responses, responses
 from dragoman.version import __version__
 from dragoman.wire.error import ErrorEnvelope
 from dragoman.wire.models import Model
@@ -218,13 +220,15 @@ def application(gateway: Served) -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.terms = gateway.terms
-    _add_doors(
-        app, [(surface, Door(surface, handler, gateway.key, gateway.terms)) for surface, handler in _surfaces(gateway)]
-    )
+    kept = Kept(lambda: gateway.memory, lambda: gateway.config.responses)
+    surfaces = _surfaces(gateway, kept)
+    _add_doors(app, [(surface, Door(surface, handler, gateway.key, gateway.terms)) for surface, handler in surfaces])
     who = _who(gateway)
     listed = models(*_listed(gateway), who)
     app.include_router(listed, prefix="/v1")
     app.include_router(listed, include_in_schema=False)
+    app.include_router(responses(kept, who), prefix="/v1")
+    app.include_router(responses(kept, who), include_in_schema=False)
     app.include_router(admin(lambda: Keyring(gateway.store), lambda: gateway.store, _who_administers(who)))
     _add_health(app, gateway)
     app.router.routes.append(_Probed("/", _there, methods=["HEAD"]))
@@ -283,9 +287,11 @@ def _listed(gateway: Served) -> tuple[Callable[[Key], list[Model]], Callable[[st
     return listed, found
 
 
-def _surfaces(gateway: Served) -> Iterator[tuple[Surface, Handler]]:
+def _surfaces(gateway: Served, kept: Kept) -> Iterator[tuple[Surface, Handler]]:
     """The dialects that are spoken, each with what answers it."""
     yield Chat(), gateway.handle
+    yield Responses(kept, lambda: gateway.config.default_model), gateway.handle
+    yield CountInput(kept, lambda: gateway.config.default_model), gateway.count
     yield Completions(), stack(gateway.handle, [hurried, prompted])
     yield Messages(), gateway.handle
     yield CountTokens(), gateway.count

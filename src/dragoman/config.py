@@ -24,6 +24,7 @@ from dragoman.logs import Log
 from dragoman.meter.options import Limiting, Usage
 from dragoman.middleware.hooks import Hook
 from dragoman.preset import Misused, expanded, names
+from dragoman.responses.options import Keeping
 from dragoman.routing import Misrouted, planned
 from dragoman.routing.options import Retry, Route, or_backend
 from dragoman.secret import hide
@@ -111,6 +112,7 @@ class Config(BaseModel):
     """Whose signed tokens are keys, too."""
     limits: Limiting = Limiting()
     usage: Usage = Usage()
+    responses: Keeping = Keeping()
     log: Log = Log()
     default_model: str | None = None
     """The model that answers for names that are not known."""

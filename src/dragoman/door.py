@@ -87,6 +87,9 @@ class Surface:
         """What a body asks. Raises Failure."""
         raise NotImplementedError
 
+    def reword(self, failure: Failure, question: Question) -> None:
+        """Puts what a failure behind the door says of the request, in chat's words, into the dialect's own."""
+
 
 class Door:
     """A surface's ASGI endpoint."""
@@ -110,10 +113,14 @@ class Door:
         async with AsyncExitStack() as opened:
             request = question.request
             call = Call(request, key, opened, caller.id, caller.headers, surface=self._surface.name)
-            if request.stream:
-                await self._stream(caller.stream(), caller, call, question)
-            else:
-                await self._tell(caller, call, question)
+            try:
+                if request.stream:
+                    await self._stream(caller.stream(), caller, call, question)
+                else:
+                    await self._tell(caller, call, question)
+            except Failure as failure:
+                self._surface.reword(failure, question)
+                raise
 
     async def _tell(self, caller: Caller, call: Call, question: Question) -> None:
         completion = question.folded()

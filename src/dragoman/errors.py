@@ -8,11 +8,11 @@
     ├── Unauthorized · NotAllowed who asks is not known, or may not
     ├── TooManyRequests           a limit of the caller's, of the model's, or of its address's
     │   └── TooManyTokens · QuotaSpent
-    ├── UnknownModel · UnknownPath · MethodNotAllowed
+    ├── UnknownModel · UnknownPath · UnknownResponse · MethodNotAllowed
     ├── TooSlow · TooLarge · HeadersTooLarge · Encoded · MalformedHTTP
     ├── GatewayError · NotReady · TooManyConnections
     ├── Overloaded · Draining     no call is taken now
-    ├── KeysUnavailable · LimitsUnavailable   what decides about a call cannot be asked
+    ├── KeysUnavailable · LimitsUnavailable · ResponsesUnavailable   what decides about a call cannot be asked
     ├── DeadlineExceeded          the time that the caller gave is over
     ├── EmulationFailed           what the backend lacks could not be made from what it said
     └── UpstreamFailure           the backend's doing; the message is fixed, the detail is for the log
@@ -160,6 +160,11 @@ class UnknownPath(Failure):
     fixed_message = "Invalid URL. GET /docs lists the paths."
 
 
+class UnknownResponse(Failure):
+    status, type, fixed_code = 404, INVALID, "response_not_found"
+    fixed_message = "No response is kept with this id: it never was, its time is over, or it is another key's."
+
+
 class MethodNotAllowed(Failure):
     status, type, fixed_code = 405, INVALID, "method_not_supported"
     fixed_message = "Not allowed to use this method on this path."
@@ -242,6 +247,14 @@ class LimitsUnavailable(Failure):
 
     def __init__(self) -> None:
         super().__init__(headers={"retry-after": "1"})
+
+
+class ResponsesUnavailable(Failure):
+    status, type, fixed_code = 503, "service_unavailable_error", "responses_unavailable"
+    fixed_message = "Responses that are kept cannot be read at the moment. Try again shortly."
+
+    def __init__(self, *, detail: str = "") -> None:
+        super().__init__(detail=detail, headers={"retry-after": "1"})
 
 
 class DeadlineExceeded(Failure):
