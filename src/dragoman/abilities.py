@@ -139,7 +139,9 @@ class Supplied(BaseModel):
         """The same with what a model says over it."""
         given = {name: getattr(model, name) for name in Supplied.model_fields if name in model.model_fields_set}
         own = {name: getattr(self, name) for name in Supplied.model_fields}
-        return Supplied.model_construct(**{**own, **given, "abilities": {**self.abilities, **model.abilities}})
+        said = given.keys() | (self.model_fields_set & own.keys())
+        abilities = {**self.abilities, **model.abilities}
+        return Supplied.model_construct(_fields_set=set(said), **{**own, **given, "abilities": abilities})
 
     def treatments(self, native: Iterable[Ability]) -> dict[Ability, Treatment]:
         """What is done about each ability by a backend that has the `native` ones."""
