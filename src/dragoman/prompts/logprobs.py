@@ -36,7 +36,8 @@ class Columns:
         """Where a token begins. One may be a part of a character only, which its bytes tell."""
         begins, data = self._offset, token.get("bytes")
         try:
-            self._offset += len(self._decoder.decode(bytes(data)) if data else token["token"])
+            known = isinstance(data, list) and data
+            self._offset += len(self._decoder.decode(bytes(data)) if known else token["token"])
         except (TypeError, ValueError):
             self._offset += len(token["token"])
         return begins
