@@ -10,16 +10,14 @@ Told = tuple[str, str]
 """The text of an answer, and its finish reason in chat's words."""
 
 ERRORS = {
-    400: "invalid_request_error",
     401: "authentication_error",
     403: "permission_error",
     404: "not_found_error",
     413: "request_too_large",
-    422: "invalid_request_error",
     429: "rate_limit_error",
     503: "overloaded_error",
 }
-"""Anthropic's types of errors by their status; all others are `api_error`."""
+"""Anthropic's types of errors by their status; callers are to blame for other 4xx, and servers for the rest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +174,7 @@ def anthropic_envelope(told: Any, status: int) -> dict[str, Any]:
     assert told["type"] == "error"
     error: dict[str, Any] = told["error"]
     assert error.keys() == {"type", "message"}
-    assert not status or error["type"] == ERRORS.get(status, "api_error")
+    assert not status or error["type"] == ERRORS.get(status, "invalid_request_error" if status < 500 else "api_error")
     return {"message": error["message"]}
 
 
@@ -192,4 +190,4 @@ MESSAGES = Door(
     anthropic_envelope,
 )
 
-DOORS: tuple[Door, ...] = (CHAT,)
+DOORS: tuple[Door, ...] = (CHAT, COMPLETIONS, RESPONSES, MESSAGES)
