@@ -2,10 +2,10 @@
 
 import json
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from openai.types.responses import Response, ResponseStreamEvent
-from pydantic import TypeAdapter
+from pydantic import BaseModel
 
 KEYS = {
     *("id", "object", "created_at", "status", "background", "completed_at", "error", "incomplete_details"),
@@ -28,8 +28,10 @@ PARTS = {
 
 
 @cache
-def event_type() -> TypeAdapter[Any]:
-    return TypeAdapter(ResponseStreamEvent)
+def event_types() -> dict[str, type[BaseModel]]:
+    """The SDK's type of each kind of event."""
+    types: tuple[type[BaseModel], ...] = get_args(get_args(ResponseStreamEvent)[0])
+    return {kind: each for each in types for kind in get_args(each.model_fields["type"].annotation)}
 
 
 def whole(body: bytes) -> dict[str, Any]:
@@ -81,7 +83,7 @@ def events(body: bytes) -> list[dict[str, Any]]:
         name, data = block.split(b"\n")
         event = json.loads(data.removeprefix(b"data: "))
         assert name == f"event: {event['type']}".encode()
-        event_type().validate_json(data.removeprefix(b"data: "), strict=True)
+        event_types()[event["type"]].model_validate_json(data.removeprefix(b"data: "), strict=True)
         told.append(event)
     assert [event["sequence_number"] for event in told] == list(range(len(told)))
     return told
