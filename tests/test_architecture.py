@@ -72,7 +72,7 @@ FLOORS = (
         "call",
     ),
     *("abilities", "counting", "asked", "wire", "shapes", "store", "grants"),
-    *("templates", "paths", "storage", "names", "errors", "secret", "patience", "json", "ids", "units", "version"),
+    *("templates", "paths", "vectors", "storage", "names", "errors", "secret", "patience", "json", "ids", "units", "version"),
 )
 FAMILIES = ("surfaces", "middleware", "emulation", "backends", "logins", "storage", "wire")
 MODULES = {file.relative_to(ROOT).with_suffix("").parts: ast.parse(file.read_text()) for file in ROOT.rglob("*.py")}

@@ -361,7 +361,7 @@ def test_what_is_not_said_has_a_sane_default(read):
     assert (b.timeout.connect, b.timeout.first, b.timeout.idle, b.timeout.total) == (5, 60, 30, 600)
     assert (b.concurrency.limit, b.max_answer, b.headers, b.tls) == (1000, 10 * 2**20, {}, None)
     assert (config.errors, config.hooks, config.bounds.body) == ("specified", [], 8 * 2**20)
-    assert b.native == {"developer"}
+    assert b.native == {"chat", "developer"}
 
 
 def test_a_configuration_is_frozen(read):

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from dragoman.asked import TOKENS, Embed, Moderate, Texts
 from dragoman.counting import TokenOptions
 from dragoman.templates import speaking_of
 from dragoman.wire.chat import ChatRequest, PartType
@@ -30,6 +31,12 @@ Ability = Literal[
     "prediction",
     "web_search",
     "reasoning",
+    "token_prompts",
+    "chat",
+    "embeddings",
+    "dimensions",
+    "token_inputs",
+    "moderations",
 ]
 """What OpenAI can do that a backend may not."""
 
@@ -37,10 +44,17 @@ ABILITIES: tuple[Ability, ...] = get_args(Ability)
 
 Treatment = Literal["native", "emulate", "reject", "ignore"]
 
-CANNOT_BE_MADE: frozenset[Ability] = frozenset(
-    {"images", "audio", "files", "logprobs", "audio_output", "prediction", "web_search"}
-)
+KINDS: frozenset[Ability] = frozenset({"chat", "embeddings", "moderations"})
+"""What a model is asked for at all; a backend has each, or not."""
+OF_EMBEDDINGS: frozenset[Ability] = frozenset({"dimensions", "token_inputs"})
+"""What only makes sense with embeddings; what is in neither, with chat."""
+
+CANNOT_BE_MADE: frozenset[Ability] = KINDS | {
+    *("images", "audio", "files", "logprobs", "audio_output", "prediction", "web_search")
+}
 """What a backend has or has not."""
+
+CANNOT_BE_IGNORED: frozenset[Ability] = KINDS | {"token_inputs", "token_prompts"}
 
 UNSAID: dict[Ability, Treatment] = {
     **dict.fromkeys(ABILITIES, "emulate"),
@@ -62,6 +76,9 @@ PARAMETERS: dict[Ability, tuple[str, ...]] = {
     "audio_output": ("audio", "modalities"),
     "prediction": ("prediction",),
     "web_search": ("web_search_options",),
+    "dimensions": ("dimensions",),
+    "token_inputs": (),
+    **dict.fromkeys(KINDS, ("model",)),
 }
 """The request's fields that ask for it; what is not here shows in the messages."""
 
@@ -131,8 +148,10 @@ class Supplied(BaseModel):
             if treatment == "emulate" and ability in CANNOT_BE_MADE:
                 raise ValueError(
                     f"`{ability}: emulate` is not possible, since it cannot be made from text; "
-                    "there are native, reject and ignore"
+                    f"there are native{' and reject' if ability in KINDS else ', reject and ignore'}"
                 )
+            if treatment == "ignore" and ability in CANNOT_BE_IGNORED:
+                raise ValueError(f"`{ability}: ignore` is not possible, since nothing would be left to ask")
         return self
 
     def under(self, model: "Supplied") -> "Supplied":
@@ -149,14 +168,26 @@ class Supplied(BaseModel):
         return {**UNSAID, **dict.fromkeys(native, "native"), "reasoning": thoughts, **self.abilities}
 
 
+def sensible(treatments: dict[Ability, Treatment]) -> dict[Ability, Treatment]:
+    """Without what only makes sense with a kind of request that the backend does not take at all."""
+
+    def makes_sense(ability: Ability) -> bool:
+        kind: Ability = "embeddings" if ability in OF_EMBEDDINGS else "chat"
+        return ability in KINDS or treatments[kind] == "native"
+
+    return {ability: treatment for ability, treatment in treatments.items() if makes_sense(ability)}
+
+
 class Asking:
     """A request, looked through once for what asks for an ability."""
 
-    __slots__ = ("parts", "request", "roles")
+    __slots__ = ("parts", "request", "roles", "talks")
 
     def __init__(self, request: ChatRequest) -> None:
         self.request = request
-        self.roles = {message["role"] for message in request.messages}
+        self.talks = not isinstance(request, Texts)
+        """Whether it is a conversation, and not texts to be looked at."""
+        self.roles = {message["role"] for message in request.messages} if self.talks else set()
         """Who speaks in its messages."""
         contents = [message.get("content") for message in request.messages]
         self.parts = {part["type"] for content in contents if isinstance(content, list) for part in content}
@@ -191,13 +222,19 @@ ASKED: dict[Ability, Callable[[Asking], Any]] = {
     "system": lambda asking: "system" in asking.roles or "developer" in asking.roles,
     "developer": lambda asking: "developer" in asking.roles,
     "history": lambda asking: not asking.roles.isdisjoint(("assistant", "tool", "function")),
-    "images": lambda asking: "image_url" in asking.parts,
+    "images": lambda asking: asking.talks and "image_url" in asking.parts,
     "audio": lambda asking: "input_audio" in asking.parts,
     "files": lambda asking: "file" in asking.parts,
     "logprobs": lambda asking: asking.request.logprobs,
     "audio_output": lambda asking: asking.request.audio or "audio" in (asking.request.modalities or ()),
     "prediction": lambda asking: asking.request.prediction,
     "web_search": lambda asking: asking.request.web_search_options is not None,
-    "reasoning": lambda asking: True,
+    "reasoning": lambda asking: asking.talks,
+    "token_prompts": lambda asking: asking.talks and TOKENS in asking.parts,
+    "chat": lambda asking: asking.talks,
+    "embeddings": lambda asking: isinstance(asking.request, Embed),
+    "dimensions": lambda asking: isinstance(asking.request, Embed) and asking.request.dimensions,
+    "token_inputs": lambda asking: not asking.talks and TOKENS in asking.parts,
+    "moderations": lambda asking: isinstance(asking.request, Moderate),
 }
 """Whether a request asks for an ability."""

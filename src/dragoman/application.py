@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.routing import Match, Route
 
 from dragoman.about import able
-from dragoman.backends.demo import PATH as DEMO_PATH
+from dragoman.backends.demo import PATHS as DEMO_PATHS
 from dragoman.backends.demo import Demo, DemoAPI
 from dragoman.call import ANYONE, Call, Chunk, Handler, Key, stack
 from dragoman.config import Config
@@ -46,8 +46,10 @@ from dragoman.surfaces.admin import admin
 from dragoman.surfaces.azure import plain
 from dragoman.surfaces.chat import Chat
 from dragoman.surfaces.completions import Completions
+from dragoman.surfaces.embeddings import Embeddings
 from dragoman.surfaces.messages import CountTokens, Messages
 from dragoman.surfaces.models import models
+from dragoman.surfaces.moderations import Moderations
 from dragoman.surfaces.responses import CountInput, Responses, responses
 from dragoman.version import __version__
 from dragoman.wire.error import ErrorEnvelope
@@ -234,7 +236,7 @@ def application(gateway: Served) -> FastAPI:
     app.router.routes.append(_Probed("/", _there, methods=["HEAD"]))
     add_reference(app)
     if any(isinstance(backend, Demo) for backend in gateway.config.backends.values()):
-        app.router.routes.append(Route(DEMO_PATH, DemoAPI()))
+        app.router.routes.extend(Route(path, DemoAPI()) for path in DEMO_PATHS)
     _add_failures(app, gateway.terms)
     return app
 
@@ -295,6 +297,25 @@ def _surfaces(gateway: Served, kept: Kept) -> Iterator[tuple[Surface, Handler]]:
     yield Completions(), stack(gateway.handle, [hurried, prompted])
     yield Messages(), gateway.handle
     yield CountTokens(), gateway.count
+    yield Embeddings(), gateway.handle
+    yield Moderations(_Moderators(gateway).names), gateway.handle
+
+
+class _Moderators:
+    """The models that can moderate, looked up once for each configuration."""
+
+    def __init__(self, gateway: Served) -> None:
+        self._gateway = gateway
+        self._of: Config | None = None
+        self._names: list[str] = []
+
+    def names(self) -> list[str]:
+        config = self._gateway.config
+        if config is not self._of:
+            plans = {name: planned(name, config.models, config.backends) for name in config.models}
+            self._names = [name for name, plan in plans.items() if "moderations" in able(plan, config.backends)]
+            self._of = config
+        return self._names
 
 
 def _add_doors(app: _Application, doors: Sequence[tuple[Surface, Door]]) -> None:

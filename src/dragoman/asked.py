@@ -4,7 +4,7 @@ Each text is a user message, so that hooks read and change it, limits count it, 
 as tokens is a message with one part, `{"type": "tokens", "tokens": [numbers]}`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Self, TypeAlias
 
 from dragoman.wire.chat import ChatRequest, text_of
@@ -35,17 +35,23 @@ class Texts(ChatRequest):
         """
         known = {name: value for name, value in given.items() if value is not None}
         more = {name: value for name, value in extra.items() if name not in cls.model_fields}
-        messages = [message(each) for each in said]
         fields = {"model", "messages", *known, *more}
-        made = cls.model_construct(_fields_set=fields, model=model, messages=messages, **known)
-        assert made.__pydantic_extra__ is not None
-        made.__pydantic_extra__.update(more)  # by themselves, since callers choose their names
+        messages: list[Any] = [message(each) for each in said]
+        bare: Any = cls.model_construct(fields, model=model, messages=messages, **known)
+        bare.__pydantic_extra__.update(more)  # by themselves, since callers choose their names
+        made: Self = bare
         return made
 
     @property
     def inputs(self) -> list[Input]:
         """The texts, in order; those that are tokens still as such."""
-        return [_input(each["content"]) for each in self._said()]
+        return [_input(content) for content in self.texts]
+
+    @property
+    def texts(self) -> list[Any]:
+        """The same as they were sent: texts, or lists of parts. What a route has added are no texts."""
+        said: list[Any] = self.messages
+        return [each["content"] for each in said if each["role"] == "user"]
 
     def given(self) -> dict[str, Any]:
         """The same in OpenAI's words for such requests, as JSON to send on."""
@@ -59,10 +65,6 @@ class Texts(ChatRequest):
 
     def _sent(self) -> Any:
         return self.inputs
-
-    def _said(self) -> Sequence[Any]:
-        """The messages that are texts; a route may have added others."""
-        return [each for each in self.messages if each["role"] == "user"]
 
 
 def _input(content: Any) -> Input:
@@ -87,5 +89,4 @@ class Moderate(Texts):
         return super().where(message) if part is None else f"input[{part}]"
 
     def _sent(self) -> Any:
-        contents = [each["content"] for each in self._said()]
-        return contents[0] if len(contents) == 1 else contents
+        return self.texts[0] if len(self.texts) == 1 else self.texts

@@ -1,11 +1,14 @@
 """Backends, and the ground that they stand on."""
 
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from dragoman.abilities import Ability, Supplied
-from dragoman.call import Handler
+from dragoman.asked import Embed, Moderate
+from dragoman.call import Call, Chunk, Handler
+from dragoman.errors import Unable
 from dragoman.storage import Memory
 from dragoman.storage.memory import InProcess
 from dragoman.tape import Tape
@@ -21,6 +24,20 @@ class Ground:
     """What outlives a call, shared by all backends and, if it is outside, by all processes."""
     tape: Tape | None = None
     """Records what the backend is asked and answers, or answers in its place."""
+
+
+def by_kind(chat: Handler | None, embeddings: Handler | None, moderations: Handler | None) -> Handler:
+    """What answers for a backend: its handler for each kind of request that it takes."""
+
+    def handle(call: Call) -> AsyncIterator[Chunk]:
+        request = call.request
+        handler = embeddings if isinstance(request, Embed) else moderations if isinstance(request, Moderate) else chat
+        if handler is None:
+            told = "This model's backend does not take such requests, although it is configured to be able to."
+            raise Unable(told, param="model", code="unsupported_model")
+        return handler(call)
+
+    return handle
 
 
 class Backend(Protocol):

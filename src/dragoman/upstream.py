@@ -139,13 +139,13 @@ class Upstream:
         open.push_async_exit(answer)
         return answer
 
-    async def json(self, asked: Outgoing, what: str) -> Any:
+    async def json(self, asked: Outgoing, what: str, reached: float = NEVER) -> Any:
         """Sends a request and reads the JSON that it is answered; `what` is what the log calls it.
 
         Raises an UpstreamFailure.
         """
         async with AsyncExitStack() as once:
-            body = await (await self.send(once, asked)).whole()
+            body = await (await self.send(once, asked, reached=reached)).whole()
         try:
             return loaded(body)
         except ValueError as error:

@@ -38,12 +38,17 @@ def native(request, **more):
     ],
 )
 def test_what_the_mapping_has_a_place_for_is_native(request_, abilities):
-    assert native(request_) == abilities
+    assert native(request_) == abilities | {"chat"}
 
 
 def test_what_the_answer_tells_is_native_too():
     read = {"text": "t", "usage": {"total": "n"}, "tool_calls": {"path": "calls"}}
-    assert native({"q": "{{ last_user }}", "tools": "{{ tools }}"}, response=read) == {"developer", "usage", "tools"}
+    assert native({"q": "{{ last_user }}", "tools": "{{ tools }}"}, response=read) == {
+        "chat",
+        "developer",
+        "usage",
+        "tools",
+    }
     assert "stream" in native({"q": "{{ prompt }}"}, stream={"framing": "sse", "text": "d"})
 
 
@@ -197,3 +202,23 @@ async def test_a_python_function_is_asked_without_what_it_lacks():
     async with gateway(Gateway(config)) as url:
         await post(url, {**QUESTION, "response_format": {"type": "json_object"}})
         assert seen[1].response_format == {"type": "json_object"}
+
+
+async def test_what_a_backend_says_of_reasoning_holds_where_its_model_says_nothing_of_it():
+    thinking = always(json_answer({"reply": "<think>A greeting.</think>Hi there"}))
+    async with listening(thinking) as upstream:
+        backend = {"kind": "http", "url": upstream.url, "request": {"q": "{{ prompt }}"}, "response": {"text": "reply"}}
+        models = {
+            "m": "b",
+            "n": {"backend": "m", "abilities": {"n": "reject"}},
+            "o": {"backend": "b", "reasoning": None},
+        }
+        async with gateway({"backends": {"b": {**backend, "reasoning": "think-tags"}}, "models": models}) as url:
+            told = {model: json.loads((await post(url, {**QUESTION, "model": model}))[2]) for model in models}
+    said = {model: each["choices"][0]["message"] for model, each in told.items()}
+    assert {model: each.get("reasoning_content") for model, each in said.items()} == {
+        "m": "A greeting.",
+        "n": "A greeting.",
+        "o": None,
+    }
+    assert said["m"]["content"] == said["n"]["content"] == "Hi there"

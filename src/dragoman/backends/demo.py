@@ -5,6 +5,9 @@ It stands for "your chat API": it listens on the loopback, and is reached throug
     POST /demo/chatting   {"say": text, "mood": 0…2?, "drip": true?}
     → {"heard": text, "answer": {"words": text}, "over": "said-all", "count": {"in": n, "out": n}}
     → or, dripping, one JSON a line: {"word": text}, … {"over": "said-all", "count": {…}}
+
+    POST /demo/embedding  {"texts": [text, …]}
+    → {"points": [[256 numbers], …], "count": words}
 """
 
 import asyncio
@@ -12,7 +15,9 @@ import re
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from math import hypot
 from typing import Any, Literal
+from zlib import crc32
 
 import orjson
 import uvicorn
@@ -26,7 +31,13 @@ from dragoman.mapping.mapped import Mapped
 from dragoman.reach import Reach
 
 PATH = "/demo/chatting"
+EMBEDDING_PATH = "/demo/embedding"
+PATHS = (PATH, EMBEDDING_PATH)
 LONGEST = 64 * 1024
+LONGEST_TEXTS = 16 * 1024 * 1024
+DIMENSIONS = 256
+MOST_PLACED = 4096
+"""Characters of a text that are looked at."""
 
 _TURNED = {
     "i": "you",
@@ -72,6 +83,14 @@ _RULES: list[tuple[str, tuple[str, ...]]] = [
     (r"\bno\b", ("Why not?",)),
 ]
 _OTHERWISE = ("Go on.", "Tell me more.", "I see. What follows from that?", "Say that in other words.")
+_LITTLE = frozenset(
+    re.findall(
+        r"\w+",
+        "a an and are as at be by can do for from has have how i in is it its me my not of on or so that the this to "
+        "was we what when where which who why will with you your",
+    )
+)
+"""Words that say little of what a text is about."""
 _COMPILED = [(re.compile(pattern, re.IGNORECASE), answers) for pattern, answers in _RULES]
 
 
@@ -91,6 +110,22 @@ def _turned(words: str) -> str:
     return " ".join(_TURNED.get(word.lower(), word) for word in kept.split())
 
 
+def point(text: str) -> list[float]:
+    """Where a text stands among others: near to those with the same words, and parts of words.
+
+    Each word and each run of three or four letters of it is a direction, found by its hash; rare marks weigh nothing.
+    """
+    sums = [0.0] * DIMENSIONS
+    for word in re.findall(r"\w+", text[:MOST_PLACED].lower()):
+        framed, weight = f"^{word}$", 0.3 if word in _LITTLE else 1.0
+        runs = [framed[start : start + size] for size in (3, 4) for start in range(len(framed) - size + 1)]
+        for part, share in ((word, 1.0), *((run, 1 / len(runs)) for run in runs)):
+            hashed = crc32(part.encode())
+            sums[hashed % DIMENSIONS] += weight * share if hashed & 0x10000 else -weight * share
+    size = hypot(*sums)
+    return [round(each / size, 6) for each in sums] if size else [1.0, *sums[1:]]
+
+
 class DemoAPI:
     """The demo's own protocol, as an ASGI application."""
 
@@ -100,7 +135,11 @@ class DemoAPI:
         if scope["method"] != "POST":
             await _send_json(send, 405, {"trouble": 'POST {"say": "…"} here'})
             return
-        asked = await _read(receive)
+        if scope["path"].endswith(EMBEDDING_PATH):
+            asked = await _read(receive, LONGEST_TEXTS)
+            await _send_json(send, *await asyncio.to_thread(_placed, asked))
+            return
+        asked = await _read(receive, LONGEST)
         if not isinstance(asked, dict) or not isinstance(asked.get("say"), str):
             await _send_json(send, 400, {"trouble": '"say" must be a text'})
             return
@@ -113,14 +152,22 @@ class DemoAPI:
             await _send_json(send, 200, told)
 
 
-async def _read(receive: Callable[..., Any]) -> Any:
+def _placed(asked: Any) -> tuple[int, Any]:
+    """The status and the JSON that texts are answered."""
+    texts = asked.get("texts") if isinstance(asked, dict) else None
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        return 400, {"trouble": '"texts" must be a list of texts'}
+    return 200, {"points": list(map(point, texts)), "count": sum(len(text.split()) for text in texts)}
+
+
+async def _read(receive: Callable[..., Any], longest: int) -> Any:
     body, more = b"", True
-    while more and len(body) <= LONGEST:
+    while more and len(body) <= longest:
         message = await receive()
         body += message.get("body", b"")
         more = message.get("more_body", False)
     try:
-        return orjson.loads(body) if len(body) <= LONGEST else None
+        return orjson.loads(body) if len(body) <= longest else None
     except orjson.JSONDecodeError:
         return None
 
@@ -141,7 +188,7 @@ async def _drip(send: Callable[..., Any], answer: str, count: dict[str, int]) ->
     await send({"type": "http.response.body", "body": end})
 
 
-def _mapping(url: str) -> Mapped:
+def _mapping(origin: str) -> Mapped:
     """The demo's protocol in dragoman's own terms; what you would write for an API of yours."""
     paths = {
         "finish": {"path": "over", "map": {"said-all": "stop"}},
@@ -149,10 +196,16 @@ def _mapping(url: str) -> Mapped:
     }
     return Mapped.model_validate(
         {
-            "url": url,
+            "url": origin + PATH,
             "request": {"say": "{{ last_user }}", "mood": "{{ temperature }}"},
             "response": {"text": "answer.words", "error": "trouble", **paths},
             "stream": {"framing": "ndjson", "request": {"drip": True}, "text": "word", **paths},
+            "embeddings": {
+                "url": origin + EMBEDDING_PATH,
+                "request": {"texts": "{{ input }}"},
+                "batch": 64,
+                "response": {"vectors": "points", "usage": {"prompt": "count"}},
+            },
         }
     )
 
@@ -180,7 +233,7 @@ class Demo(Supplied, Guarded):
 
     @property
     def native(self) -> frozenset[Ability]:
-        return frozenset({"stream", "usage", "system", "developer", "history"})
+        return frozenset({"chat", "embeddings", "stream", "usage", "system", "developer", "history"})
 
     @property
     def pace(self) -> float | None:
@@ -193,7 +246,7 @@ class Demo(Supplied, Guarded):
     @asynccontextmanager
     async def opened(self, ground: Ground) -> AsyncIterator[Handler]:
         listening = socket.create_server(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}{PATH}"
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         server = _Server(uvicorn.Config(DemoAPI(), lifespan="off", log_config=None, access_log=False))
         await server.open(listening)
         try:

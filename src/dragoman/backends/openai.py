@@ -1,12 +1,13 @@
 """An upstream that speaks OpenAI already: everything passes, unknown fields too; only the model is renamed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 from pydantic import Field
 
 from dragoman.abilities import ABILITIES, Ability, Supplied
+from dragoman.asked import Texts
 from dragoman.call import Call, Chunk, Handler
 from dragoman.errors import (
     UpstreamBadContentType,
@@ -15,12 +16,16 @@ from dragoman.errors import (
     UpstreamBadResponse,
     UpstreamError,
 )
-from dragoman.ground import Ground
-from dragoman.json import loaded
+from dragoman.ground import Ground, by_kind
+from dragoman.json import dumped, loaded
 from dragoman.mapping.completions import Completions
+from dragoman.mapping.findings import EMBEDDINGS, MODERATIONS, About
 from dragoman.mapping.framing import END, SSE
+from dragoman.outgoing import Outgoing
 from dragoman.reach import HTTPURL, HeaderText, Reach
-from dragoman.upstream import Answer, Explained, Upstream
+from dragoman.upstream import JSON_TYPE, Answer, Explained, Upstream
+
+CHAT_PATH = "/chat/completions"
 
 
 class OpenAI(Reach, Supplied):
@@ -40,7 +45,7 @@ class OpenAI(Reach, Supplied):
 
     @property
     def native(self) -> frozenset[Ability]:
-        return frozenset(ABILITIES)
+        return frozenset(ABILITIES) - {"token_prompts"}
 
     @property
     def pace(self) -> float | None:
@@ -50,20 +55,42 @@ class OpenAI(Reach, Supplied):
     async def opened(self, ground: Ground) -> AsyncIterator[Handler]:
         login = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         reach = self.model_copy(update={"headers": {**login, **self.headers}})
-        url = self.url.rstrip("/") + "/chat/completions"
+        url = self.url.rstrip("/") + CHAT_PATH
         explain = _explained if self.show_errors else None
         async with Upstream(url, reach, explain, tape=ground.tape) as upstream:
-            yield lambda call: _answered(upstream, call, self)
+            yield by_kind(
+                lambda call: _answered(upstream, call, self),
+                lambda call: _looked(upstream, call, self, EMBEDDINGS),
+                lambda call: _looked(upstream, call, self, MODERATIONS),
+            )
 
 
-async def _answered(upstream: Upstream, call: Call, options: OpenAI) -> AsyncIterator[Chunk]:
-    body = call.request.given()
+def _asked(call: Call, options: OpenAI, more: Mapping[str, Any]) -> dict[str, Any]:
+    """What the caller asks, in the upstream's words."""
+    body = {**call.request.given(), **more}
     body["model"] = options.model or body["model"]
-    if call.request.max_completion_tokens is not None:
-        body.pop("max_tokens", None)
     for name in options.parameters.keys() & body.keys():
         value, other = body.pop(name), options.parameters[name]
         body |= {other: value} if other else {}
+    return body
+
+
+async def _looked(upstream: Upstream, call: Call, options: OpenAI, about: About) -> AsyncIterator[Chunk]:
+    """What is said of texts."""
+    target = upstream.target.removesuffix(CHAT_PATH) + about.path
+    asked = Outgoing("POST", target, JSON_TYPE, dumped(_asked(call, options, about.asked)))
+    value = await _json(await upstream.send(call.open, asked, reached=call.reached))
+    if not isinstance(value, dict) or value.get("error"):
+        raise _failed(value, UpstreamBadResponse(detail="not what is said of texts"))
+    assert isinstance(call.request, Texts)
+    for chunk in about.read(value, len(call.request.inputs)):
+        yield chunk
+
+
+async def _answered(upstream: Upstream, call: Call, options: OpenAI) -> AsyncIterator[Chunk]:
+    body = _asked(call, options, {})
+    if call.request.max_completion_tokens is not None:
+        body.pop("max_tokens", None)
     if not call.request.stream:
         for chunk in await _whole(await upstream.ask(call, body)):
             yield chunk
@@ -88,15 +115,19 @@ async def _answered(upstream: Upstream, call: Call, options: OpenAI) -> AsyncIte
                 yield chunk
 
 
-async def _whole(answer: Answer) -> list[Chunk]:
+async def _json(answer: Answer) -> Any:
     _check_type(answer, "json")
     body = await answer.whole()
     try:
-        value = loaded(body)
+        return loaded(body)
     except UnicodeDecodeError as error:
         raise UpstreamBadEncoding(detail="not UTF-8") from error
     except ValueError as error:
         raise UpstreamBadResponse(detail=f"not JSON: {error}") from error
+
+
+async def _whole(answer: Answer) -> list[Chunk]:
+    value = await _json(answer)
     if not isinstance(value, dict) or value.get("error") or not value.get("choices"):
         raise _failed(value, UpstreamBadResponse(detail="not a chat completion"))
     return Completions().chunks(value)

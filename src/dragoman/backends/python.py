@@ -4,15 +4,16 @@ import asyncio
 import inspect
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from contextvars import copy_context
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ImportString
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ImportString, model_validator
 
 from dragoman.abilities import Ability, Supplied
+from dragoman.asked import Embed, Texts
 from dragoman.call import Call, Chunk, Handler
 from dragoman.errors import (
     Failure,
@@ -25,33 +26,33 @@ from dragoman.errors import (
     UpstreamTimeout,
     UpstreamTLSError,
 )
-from dragoman.ground import Ground
+from dragoman.ground import Ground, by_kind
 from dragoman.guard.options import Guarded
+from dragoman.mapping.batches import Said, checked, chunks
 from dragoman.mapping.completions import Completions, message
+from dragoman.mapping.verdicts import verdict
 from dragoman.patience import Patience
 from dragoman.reach import Timeouts
 from dragoman.units import PerSecond
+from dragoman.vectors import vector
 
 TAKES = ("request", "messages", "call")
+TEXTS_TAKE = ("texts", "request", "call")
 
 _AFTER_LAST = object()
 
 
-def _takes_what_there_is(function: Any) -> Any:
-    if not callable(function):
-        raise ValueError("is not a function")
-    for name, parameter in inspect.signature(function).parameters.items():
-        if (
-            name not in TAKES
-            and parameter.default is parameter.empty
-            and parameter.kind
-            not in (
-                parameter.VAR_POSITIONAL,
-                parameter.VAR_KEYWORD,
-            )
-        ):
-            raise ValueError(f"takes {name!r}, but a function may take {', '.join(TAKES)}")
-    return function
+def _taking(*there: str) -> AfterValidator:
+    def takes_what_there_is(function: Any) -> Any:
+        if not callable(function):
+            raise ValueError("is not a function")
+        for name, parameter in inspect.signature(function).parameters.items():
+            several = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+            if name not in there and parameter.default is parameter.empty and not several:
+                raise ValueError(f"takes {name!r}, but a function may take {', '.join(there)}")
+        return function
+
+    return AfterValidator(takes_what_there_is)
 
 
 class Pacing(BaseModel):
@@ -71,18 +72,36 @@ class Python(Supplied, Guarded):
     """`kind: python`."""
 
     kind: Literal["python"]
-    target: Annotated[ImportString[Any], AfterValidator(_takes_what_there_is)]
+    target: Annotated[ImportString[Any], _taking(*TAKES)] | None = None
     """`module:function`. It takes what it names out of `request`, `messages` and `call`, and gives text, a dict
     (an assistant message or a whole chat completion) or a Chunk, once or by yielding."""
+    embeddings: Annotated[ImportString[Any], _taking(*TEXTS_TAKE)] | None = None
+    """`module:function` that embeds. It takes what it names out of `texts`, `request` and `call`, and gives a list of
+    numbers for each text, or an array of some library's."""
+    moderations: Annotated[ImportString[Any], _taking(*TEXTS_TAKE)] | None = None
+    """`module:function` that finds out what is wrong with `texts`. It gives for each a dict with `flagged`,
+    `categories`, `scores`, or some of them."""
     timeout: Timeouts = Timeouts()
     stream: Pacing = Pacing()
     threads: Annotated[int, Field(ge=1, le=1000)] = 64
     """Threads for a function that is not async."""
 
+    @model_validator(mode="after")
+    def _does_something(self) -> Self:
+        if not (self.target or self.embeddings or self.moderations):
+            raise ValueError("needs `target`, the function that answers, or `embeddings`, or `moderations`")
+        return self
+
     @property
     def native(self) -> frozenset[Ability]:
+        functions: dict[Ability, Any] = {
+            "chat": self.target,
+            "embeddings": self.embeddings,
+            "moderations": self.moderations,
+        }
+        there = {ability for ability, function in functions.items() if function}
         yields = inspect.isasyncgenfunction(self.target) or inspect.isgeneratorfunction(self.target)
-        return GIVEN | {"stream"} if yields else GIVEN
+        return GIVEN.union(there, {"stream"} if yields else ())
 
     @property
     def pace(self) -> float | None:
@@ -95,8 +114,13 @@ class Python(Supplied, Guarded):
     @asynccontextmanager
     async def opened(self, ground: Ground) -> AsyncIterator[Handler]:
         pool = ThreadPoolExecutor(self.threads, thread_name_prefix="dragoman-python")
+        chat = _Calling(self, pool, self.target, TAKES).handle if self.target else None
+        looking = [
+            _Calling(self, pool, function, TEXTS_TAKE).look if function else None
+            for function in (self.embeddings, self.moderations)
+        ]
         try:
-            yield _Calling(self, pool).handle
+            yield by_kind(chat, *looking)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -104,33 +128,54 @@ class Python(Supplied, Guarded):
 class _Calling:
     """The open backend."""
 
-    def __init__(self, options: Python, pool: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, options: Python, pool: ThreadPoolExecutor, function: Callable[..., Any], takes: Sequence[str]
+    ) -> None:
         self._options = options
         self._pool = pool
-        self._function: Callable[..., Any] = options.target
+        self._function = function
         named = inspect.signature(self._function).parameters
-        self._names = [name for name in TAKES if name in named]
+        self._names = [name for name in takes if name in named]
 
     async def handle(self, call: Call) -> AsyncIterator[Chunk]:
+        """What the function says."""
         finished = False
         completions = Completions()
+        async for value in self._given(call):
+            for chunk in _chunks(value, completions):
+                finished = finished or chunk.finish is not None
+                yield chunk
+        if not finished:
+            yield Chunk(finish="stop")
+
+    async def look(self, call: Call) -> AsyncIterator[Chunk]:
+        """What the function finds in each text."""
+        request = call.request
+        assert isinstance(request, Texts)
+        found: Any = []
+        async for value in self._given(call):
+            found = value.tolist() if hasattr(value, "tolist") else value
+        read = _embedded if isinstance(request, Embed) else _judged
+        for chunk in chunks(checked(found, len(request.inputs), read), None):
+            yield chunk
+
+    async def _given(self, call: Call) -> AsyncIterator[Any]:
+        """What the function gives, and the failures that its errors stand for."""
         try:
             async for value in self._values(call):
-                for chunk in _chunks(value, completions):
-                    finished = finished or chunk.finish is not None
-                    yield chunk
+                yield value
         except (Failure, GeneratorExit):
             raise
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) and _cancelled():
                 raise
             raise _named(error) from error
-        if not finished:
-            yield Chunk(finish="stop")
 
     async def _values(self, call: Call) -> AsyncIterator[Any]:
         """What the function gives, one value after the other, each within its time."""
         available = {"request": call.request, "messages": call.request.messages, "call": call}
+        if isinstance(call.request, Texts):
+            available["texts"] = call.request.inputs
         arguments = {name: available[name] for name in self._names}
         clock = _Clock(self._options.timeout)
         call.open.callback(clock.patience.close)
@@ -236,6 +281,17 @@ def _chunks(value: Any, completions: Completions) -> Iterator[Chunk]:
             yield _message(value)
         case _:
             raise UpstreamBadResponse(detail=f"the function gave {type(value).__name__}, not text, a dict or a Chunk")
+
+
+def _embedded(value: Any) -> Said:
+    return {"embedding": vector(value)}
+
+
+def _judged(value: Any) -> Said:
+    if not isinstance(value, dict):
+        raise ValueError(f"the function gave {type(value).__name__} for a text, not a dict")
+    scores = value.get("scores", value.get("category_scores"))
+    return verdict(value.get("flagged"), value.get("categories"), scores, {})
 
 
 def _message(value: dict[str, Any]) -> Chunk:

@@ -1,9 +1,10 @@
 """Tokens, counted: estimated, or by a model's own vocabulary."""
 
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Tag
 
@@ -21,6 +22,10 @@ class Counter(Protocol):
     def fitting(self, text: str, limit: int) -> int:
         """The length in characters of the longest beginning of a text that has at most so many tokens."""
         ...
+
+
+Decode: TypeAlias = Callable[[Sequence[int]], str]
+"""Makes text of tokens. Raises ValueError if there is no such token."""
 
 
 class Tiktoken(BaseModel):
@@ -71,6 +76,19 @@ def opened(options: TokenOptions) -> Counter:
     if isinstance(options, Tokenizer):
         return _exact("Tokenizer", options.tokenizer)
     return Estimate()
+
+
+def decoder(options: TokenOptions) -> Decode | None:
+    """What makes text of a caller's tokens, if its vocabulary is there.
+
+    That is the one of `options`, or the one that clients encode with for models that they do not know.
+    """
+    try:
+        counter: Any = opened(options if isinstance(options, Tiktoken) else Tiktoken(tiktoken="cl100k_base"))
+    except ConfigError:
+        return None
+    decode: Decode = counter.decoded
+    return decode
 
 
 def _exact(kind: str, *given: Any) -> Counter:

@@ -1,7 +1,7 @@
 """Tokens by a model's own vocabulary. Needs the extra `tokens`; nothing is ever fetched."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -66,6 +66,13 @@ class Tiktoken(_Exact):
     def __init__(self, name: str, vocabulary: Path | None) -> None:
         """Raises ConfigError if there is no such encoding, or its vocabulary is not there or cannot be read."""
         self._encoding = _encoding(name, vocabulary)
+
+    def decoded(self, tokens: Sequence[int]) -> str:
+        """The text that tokens stand for. Raises ValueError if there is no such token."""
+        try:
+            return self._encoding.decode(tokens)
+        except (KeyError, OverflowError) as error:
+            raise ValueError("no such token") from error
 
     def _count(self, piece: str) -> int:
         return len(self._encoding.encode_ordinary(piece))

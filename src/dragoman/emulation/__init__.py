@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator
 
-from dragoman.abilities import ABILITIES, ASKED, PARAMETERS, PARTS, Ability, Asking, Supplied, Treatment
+from dragoman.abilities import ABILITIES, ASKED, KINDS, PARAMETERS, PARTS, Ability, Asking, Supplied, Treatment
+from dragoman.asked import TOKENS
 from dragoman.call import Call, Chunk, Handler, Middleware, Telling, stack
 from dragoman.counting import opened as counter_of
 from dragoman.emulation.choices import chosen
 from dragoman.emulation.developer import renamed
+from dragoman.emulation.dimensions import shortened
 from dragoman.emulation.functions import translated
 from dragoman.emulation.history import told
 from dragoman.emulation.ignored import ignored
@@ -16,6 +18,7 @@ from dragoman.emulation.reasoning import thought
 from dragoman.emulation.stop import stopped
 from dragoman.emulation.stream import streamed
 from dragoman.emulation.system import folded
+from dragoman.emulation.token_arrays import decoded
 from dragoman.emulation.tools import called
 from dragoman.emulation.usage import counted
 from dragoman.errors import Unable
@@ -25,8 +28,14 @@ from dragoman.wire.chat import ChatRequest
 __all__ = ["completed"]
 
 ORDER: tuple[Ability, ...] = (
+    "chat",
+    "embeddings",
+    "moderations",
     "n",  # outermost: each choice is asked for, cut, read and counted on its own
     "usage",  # counts what is left after the cut, and what all attempts below have used
+    "token_prompts",  # all below read text, but for who counts: the tokens are known
+    "token_inputs",
+    "dimensions",
     "stop",  # cuts what the caller would see, and not the notation of calls and documents inside
     "functions",  # the old words for tools
     "json_schema",  # judges what is left once the calls are taken out
@@ -78,6 +87,12 @@ CANNOT: dict[Ability, str] = {
     "prediction": "take a prediction",
     "web_search": "search the web",
     "reasoning": "show reasoning",
+    "token_prompts": "read token arrays",
+    "chat": "chat",
+    "embeddings": "embed texts",
+    "dimensions": "shorten its embeddings",
+    "token_inputs": "read token arrays",
+    "moderations": "moderate",
 }
 """What a model is told to be unable to do."""
 
@@ -170,16 +185,21 @@ def _made(backend: Backend, supplied: Supplied, treatments: dict[Ability, Treatm
         "history": told,
         "reasoning": thought,
         "max_tokens": limited(counter),
+        "token_prompts": decoded(supplied.tokens),
+        "token_inputs": decoded(supplied.tokens),
+        "dimensions": shortened,
         "stream": streamed(backend.pace, "stream" not in backend.native),
     }
 
 
 def _refusing(ability: Ability, name: str) -> Handler:
     def refuse(call: Call) -> AsyncIterator[Chunk]:
+        cannot = f"This model cannot {CANNOT[ability]}: its backend, '{name}', is not able to."
+        if ability in KINDS:
+            raise Unable(f"{cannot} Ask another model.", param="model", code="unsupported_model")
         given = [field for field in PARAMETERS.get(ability, ()) if getattr(call.request, field) is not None]
         raise Unable(
-            f"This model cannot {CANNOT[ability]}: its backend, '{name}', is not able to. "
-            f"Ask without {f'`{given[0]}`' if given else 'that'}, or ask another model.",
+            f"{cannot} Ask without {f'`{given[0]}`' if given else 'that'}, or ask another model.",
             param=given[0] if given else _place(ability, call.request),
             code="unsupported_parameter" if given else "unsupported_content",
         )
@@ -192,8 +212,8 @@ def _place(ability: Ability, request: ChatRequest) -> str:
     for place, message in enumerate(request.messages):
         content = message.get("content")
         for inside, part in enumerate(content if isinstance(content, list) else ()):
-            if part["type"] == PARTS.get(ability):
-                return f"messages[{place}].content[{inside}]"
+            if part["type"] == (TOKENS if ability in ("token_prompts", "token_inputs") else PARTS.get(ability)):
+                return request.where(place, inside)
     return "messages"
 
 

@@ -45,7 +45,7 @@ def counted(counter: Counter) -> Middleware:
 
     def around(next: Handler) -> Handler:
         async def handle(call: Call) -> AsyncIterator[Chunk]:
-            said, told = _Said(), False
+            said, told, asked = _Said(), False, -1
             add = said.texts.append
             async for chunk in next(call):
                 told = told or chunk.usage is not None
@@ -55,7 +55,8 @@ def counted(counter: Counter) -> Middleware:
                     add(chunk.text)
                 if chunk.finish and not told:
                     # whoever tells the count after the end has the last word
-                    chunk.usage = said.usage(prompt_tokens(call.request, counter), counter)
+                    asked = prompt_tokens(call.request, counter) if asked < 0 else asked
+                    chunk.usage = said.usage(asked, counter)
                 yield chunk
 
         return handle

@@ -15,7 +15,7 @@ class _Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-def _or_path(value: Any) -> Any:
+def or_path(value: Any) -> Any:
     return {"path": value} if isinstance(value, str) else value
 
 
@@ -89,7 +89,7 @@ class Answered(_Options):
     """The answer's text."""
     reasoning: Path | None = None
     """What it thought before, given to callers as `reasoning_content`."""
-    finish: Annotated[Finish | None, BeforeValidator(_or_path, json_schema_input_type=Finish | str | None)] = None
+    finish: Annotated[Finish | None, BeforeValidator(or_path, json_schema_input_type=Finish | str | None)] = None
     """Why it ended."""
     usage: UsagePaths | None = None
     """The token counts."""
@@ -97,11 +97,11 @@ class Answered(_Options):
     """The backend's own tool calls."""
     refusal: Path | None = None
     """Its refusal, in place of a text."""
-    citations: Annotated[Citations | None, BeforeValidator(_or_path, json_schema_input_type=Citations | str | None)] = (
+    citations: Annotated[Citations | None, BeforeValidator(or_path, json_schema_input_type=Citations | str | None)] = (
         None
     )
     """What it cites, given to callers as `annotations`."""
-    error: Annotated[ErrorPath | None, BeforeValidator(_or_path, json_schema_input_type=ErrorPath | str | None)] = None
+    error: Annotated[ErrorPath | None, BeforeValidator(or_path, json_schema_input_type=ErrorPath | str | None)] = None
     """Truthy: the backend failed, whatever its status says."""
     session: Path | None = None
     """The conversation's id at the backend."""

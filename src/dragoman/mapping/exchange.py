@@ -4,14 +4,17 @@ from abc import ABC, abstractmethod
 from codecs import getincrementaldecoder
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from dragoman.abilities import PARAMETERS
 from dragoman.call import Call, Chunk, Handler, Telling
 from dragoman.errors import UpstreamBadContentType, UpstreamBadEncoding, UpstreamBadResponse
-from dragoman.ground import Ground
+from dragoman.ground import Ground, by_kind
 from dragoman.json import loaded
+from dragoman.mapping.answers import Answered
+from dragoman.mapping.batches import Batches
 from dragoman.mapping.framing import END, NDJSON, SSE, JSONArray, NamedSSE
 from dragoman.mapping.jobs import Jobs
 from dragoman.mapping.mapped import Mapped
@@ -19,10 +22,11 @@ from dragoman.mapping.readings import Reading, Said
 from dragoman.mapping.requests import Sender
 from dragoman.mapping.sessions import Heard, Sessions
 from dragoman.mapping.sockets import Sockets
+from dragoman.mapping.texts import AboutTexts
 from dragoman.mapping.variables import MEANT, variables
-from dragoman.outgoing import Outgoing
+from dragoman.outgoing import Login, Outgoing
 from dragoman.reach import Reach, origin_of
-from dragoman.upstream import Answer, Upstream
+from dragoman.upstream import Answer, Explain, Upstream
 from dragoman.wire.chat import ChatRequest
 
 ACCEPT = {
@@ -44,15 +48,43 @@ async def opened(options: Mapped, ground: Ground) -> AsyncIterator[Handler]:
     """The handler of a described chat API, while it is open."""
     fixed = {name: value for name, value in options.headers.items() if "{" not in value}
     reach = Reach(**{**{name: getattr(options, name) for name in Reach.model_fields}, "headers": fixed})
-    base = origin_of(options.url)
     async with AsyncExitStack() as opening:
         login = await opening.enter_async_context(options.auth.opened()) if options.auth else None
-        if options.stream.framing == "websocket":
-            yield SocketExchange(options, Sockets(base, reach, login, ground.tape)).handle
-            return
-        explain = Reading(options.response or options.stream, forgotten=options.forgotten).explain
-        upstream = await opening.enter_async_context(Upstream(base, reach, explain, login, ground.tape))
-        yield HTTPExchange(options, upstream, ground).handle
+        way = _Way(reach, login, ground, opening)
+        chat = await _chatting(options, way) if options.chats else None
+        looking = {name: await _looking(about, options, way) for name, about in options.of_texts.items()}
+        yield by_kind(chat, looking.get("embeddings"), looking.get("moderations"))
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How a backend is reached, and until when."""
+
+    reach: Reach
+    login: Login | None
+    ground: Ground
+    opening: AsyncExitStack
+
+    async def opened(self, url: str, explain: Explain) -> Upstream:
+        """What is there."""
+        upstream = Upstream(url, self.reach, explain, self.login, self.ground.tape)
+        return await self.opening.enter_async_context(upstream)
+
+
+async def _chatting(options: Mapped, way: _Way) -> Handler:
+    base = origin_of(options.url)
+    if options.stream.framing == "websocket":
+        return SocketExchange(options, Sockets(base, way.reach, way.login, way.ground.tape)).handle
+    explain = Reading(options.response or options.stream, forgotten=options.forgotten).explain
+    return HTTPExchange(options, await way.opened(base, explain), way.ground).handle
+
+
+async def _looking(about: AboutTexts, options: Mapped, way: _Way) -> Handler:
+    """What is asked about texts; errors stand where they do in chat, unless it is said otherwise."""
+    error = about.response.error or (options.response and options.response.error)
+    reading = Reading(Answered(usage=about.response.usage, error=error))
+    sender = about.sender(options.web_url, options.asked.headers)
+    return Batches(about, sender, reading, await way.opened(origin_of(options.web_url), reading.explain)).handle
 
 
 class _Exchange(ABC):

@@ -1,15 +1,17 @@
 """A chat API, described: everything that a configuration can say about it."""
 
-from typing import Literal, Self
+import re
+from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from dragoman.abilities import Ability, Supplied
+from dragoman.abilities import KINDS, Ability, Supplied
 from dragoman.logins import LoginOptions
 from dragoman.mapping.answers import Response, Stream
 from dragoman.mapping.jobs import Poll
 from dragoman.mapping.requests import Asking, Headers, Parts, Sender, URLTemplate, is_expression, merged
 from dragoman.mapping.sessions import SessionOptions
+from dragoman.mapping.texts import AboutTexts, Embeddings, Moderations
 from dragoman.mapping.variables import NAMES
 from dragoman.reach import Reach, origin_of
 from dragoman.templates import checked
@@ -38,10 +40,16 @@ REMEMBERED: frozenset[Ability] = frozenset({"history", "system"})
 class Mapped(Reach, Parts, Supplied):
     """A chat API behind a URL, described."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        json_schema_extra=lambda schema: schema["required"].remove("url"),
+    )
 
     url: URLTemplate
-    """Where it is: `http://`, `https://`, `ws://` or `wss://`. Its path and query may hold templates."""
+    """Where it is: `http://`, `https://`, `ws://` or `wss://`. Its path and query may hold templates. One that does not
+    chat may have it in `embeddings` or `moderations`."""
     method: Literal["GET", "POST", "PUT"] = "POST"
     """How it is asked; a GET has a `query`, and no `request`."""
     request_format: Literal["json", "form", "text"] = "json"
@@ -58,14 +66,28 @@ class Mapped(Reach, Parts, Supplied):
     """For conversations that live at the backend."""
     poll: Poll | None = None
     """For jobs that are asked for until they are done."""
+    embeddings: Embeddings | None = None
+    """How it embeds texts, if it does."""
+    moderations: Moderations | None = None
+    """How it finds out what is wrong with texts, if it does."""
     assume_content_type: str | None = None
     """For a backend that names its answers wrongly: the type they really are."""
     encoding: Literal["strict", "replace"] = "strict"
     """`replace`: bytes that are not UTF-8 become U+FFFD instead of an error."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_somewhere(cls, data: Any) -> Any:
+        """What does not chat is where it embeds or moderates."""
+        if not isinstance(data, dict) or data.keys() & {"url", "response", "stream", "request"}:
+            return data
+        others = (data.get(name) for name in ("embeddings", "moderations"))
+        urls = [other["url"] for other in others if isinstance(other, dict) and other.get("url")]
+        return {**data, "url": urls[0]} if urls else data
+
     @model_validator(mode="after")
     def _can_be_read(self) -> Self:
-        if self.response is None and self.stream.framing is None:
+        if not self.chats and not self.of_texts:
             raise ValueError(
                 "needs `response` (with `text`, the path of the answer's text) or `stream` (with `framing`)"
             )
@@ -107,11 +129,27 @@ class Mapped(Reach, Parts, Supplied):
             raise ValueError("`url` must begin with the backend's scheme and host")
         create, cancel = self.session and self.session.create, self.poll and self.poll.cancel
         others = {"stream": self.stream, "session.create": create, "poll": self.poll, "poll.cancel": cancel}
-        for place, other in others.items():
+        for place, other in {**others, **self.of_texts}.items():
             url = other and other.url
-            if url and not is_expression(url) and origin_of(url) != origin_of(self.url):
-                raise ValueError(f"the url of `{place}` must be at the backend's own origin, {origin_of(self.url)}")
+            own = origin_of(self.web_url if place in self.of_texts else self.url)
+            if url and not is_expression(url) and origin_of(url) != own:
+                raise ValueError(f"the url of `{place}` must be at the backend's own origin, {own}")
         return self
+
+    @property
+    def chats(self) -> bool:
+        """Whether it is said how it chats."""
+        return self.response is not None or self.stream.framing is not None
+
+    @property
+    def of_texts(self) -> dict[str, AboutTexts]:
+        """How it is asked about texts, by what is asked."""
+        return {name: each for name in ("embeddings", "moderations") if (each := getattr(self, name)) is not None}
+
+    @property
+    def web_url(self) -> str:
+        """The same for HTTP, where the chat goes over a WebSocket."""
+        return re.sub(r"\Aws", "http", self.url)
 
     @property
     def _says_session(self) -> bool:
@@ -150,6 +188,16 @@ class Mapped(Reach, Parts, Supplied):
     @property
     def native(self) -> frozenset[Ability]:
         """What the mapping has a place for."""
+        about = self.of_texts
+        native: set[Ability] = {ability for ability in KINDS if ability in about}
+        if self.embeddings and self.embeddings.speaks("dimensions"):
+            native.add("dimensions")
+        if self.chats:
+            return self._native_in_chat.union(native, {"chat"})
+        return frozenset(native | {"usage"} if all(each.response.usage for each in about.values()) else native)
+
+    @property
+    def _native_in_chat(self) -> frozenset[Ability]:
         base = origin_of(self.url)
         create = self.session and self.session.create
         asked = (self.asked, self.asked_streaming, *([create] if create else []))
