@@ -37,6 +37,8 @@ INVALID = [
     ({"best_of": 4, "n": 3}, "best_of", "unsupported_parameter"),
     ({"best_of": 0}, "best_of", "integer_below_min_value"),
     ({"prompt": [1, 2], "echo": True}, "echo", "unsupported_parameter"),
+    ({"prompt": "a" * 140_000, "echo": True, "n": 128}, "echo", "string_above_max_length"),
+    ({"prompt": ["a"] * 128, "suffix": "b" * 140_000}, "suffix", "string_above_max_length"),
 ]
 
 
@@ -45,7 +47,7 @@ async def test_what_is_wrong_is_named(stream):
     async with place() as there:
         for change, param, code in INVALID:
             status, error = await there.refused(**change, stream=stream)
-            assert (change, status, error["param"], error["code"]) == (change, 422, param, code)
+            assert (status, error["param"], error["code"]) == (422, param, code), f"{change}"[:200]
             assert error["type"] == "invalid_request_error"
         assert there.asked == []
 

@@ -16,6 +16,8 @@ from dragoman.wire.completions import MAX_TOKENS, CompletionRequest, TextComplet
 
 MOST_CHOICES = 1024
 """Of one answer, for all prompts together."""
+MOST_REPEATED = 16 * 1024 * 1024
+"""Characters that one request may have said again and again: prompts that are echoed, a suffix after each prompt."""
 PASSED = (
     *("model", "n", "stream", "stream_options", "temperature", "top_p", "frequency_penalty", "presence_penalty"),
     *("stop", "logit_bias", "seed", "user"),
@@ -57,6 +59,18 @@ def _check(request: CompletionRequest, prompts: Sequence[str | list[int]]) -> No
             "Tokens cannot be echoed. Send the prompt as text, or leave 'echo' out.",
             param="echo",
             code="unsupported_parameter",
+        )
+    _check_repeated("echo", sum(map(len, prompts)) * (request.n or 1) if request.echo else 0)
+    _check_repeated("suffix", len(request.suffix or "") * len(prompts))
+
+
+def _check_repeated(param: str, size: int) -> None:
+    if size > MOST_REPEATED:
+        raise InvalidRequest(
+            f"Invalid '{param}': it comes to {size} characters for all prompts and choices together. At most "
+            f"{MOST_REPEATED} are repeated. Ask for fewer at once.",
+            param=param,
+            code="string_above_max_length",
         )
 
 
