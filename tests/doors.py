@@ -130,10 +130,13 @@ def response_finish(events: Sequence[Event]) -> str | None:
 
 
 def response_failure(event: Event) -> dict[str, Any]:
+    """OpenAI has few codes for what ends a stream, and dragoman's own are not among them."""
     assert event["type"] == "response.failed"
     assert event["response"]["status"] == "failed"
     error: dict[str, Any] = event["response"]["error"]
-    return error
+    assert error.keys() == {"code", "message"}
+    assert error["code"] in ("server_error", "rate_limit_exceeded")
+    return {"message": error["message"]}
 
 
 RESPONSES = Door(

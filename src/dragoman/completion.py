@@ -52,9 +52,14 @@ class Choice:
         self.latest = -1
 
     def deltas(self, chunk: Chunk) -> Iterator[Delta]:
-        """What the chunk adds, in OpenAI's deltas. Nothing is added after the finish."""
+        """What the chunk adds, in OpenAI's deltas. Nothing is added after the finish.
+
+        Raises UpstreamError if the finish is an error.
+        """
         if self.finish:
             return
+        if chunk.finish and str(chunk.finish).lower() == "error":
+            raise UpstreamError(detail="the backend's finish reason is an error")
         if chunk.text or chunk.delta:
             yield {**({"content": chunk.text} if chunk.text else {}), **(chunk.delta or {})}
         if calls := [delta for call in chunk.tool_calls or () for delta in self._called(call)]:
@@ -90,10 +95,7 @@ class Choice:
         return index
 
     def _finished(self, reason: str) -> str:
-        word = str(reason).lower()
-        if word == "error":
-            raise UpstreamError(detail="the backend's finish reason is an error")
-        finish = FINISH.get(word, "stop")
+        finish = FINISH.get(str(reason).lower(), "stop")
         if any(call.named for call in self.calls.values()):
             return "tool_calls" if finish in ("stop", "function_call") else finish
         return "stop" if finish == "tool_calls" else finish
