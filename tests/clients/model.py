@@ -190,3 +190,13 @@ def telling(said: Callable[[Any], str]) -> Script:
 
 answering = telling(lambda asked: answer(text_of(asked), asked["manner"]))
 """A chat API in front of the model, which knows a prompt or messages, and text."""
+
+
+def vector(text: str) -> list[float]:
+    """What stands for a text: how long it is, and how many words it has."""
+    return [len(text) / 64, len(text.split()) / 64, 1.0]
+
+
+async def embedding(connection: Connection, received: Received) -> None:
+    """Answers with vectors for texts."""
+    await connection.send(json_answer({"vectors": [vector(text) for text in received.json["texts"]]}))

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 import pytest
 
-from tests.clients.model import answering, text_of
+from tests.clients.model import answering, embedding, text_of
 from tests.serving import gateway
 from tests.upstream import Script, Upstream, listening
 
@@ -35,8 +35,11 @@ needs_node = pytest.mark.skipif(not NODE.exists(), reason="`scripts/environment 
 SHAPES = {"prompt": {"prompt": "{{ prompt }}"}, "messages": {"messages": "{{ messages }}"}}
 MANNERS = ("chatty", "forgetful", "careless")
 MODELS = (*SHAPES, *MANNERS)
+EMBEDS = "vectors"
+"""The model that embeds."""
 SHOWN = "mock-gpt-model"
 """The model that guides ask."""
+LISTED = [*MODELS, SHOWN, EMBEDS]
 
 
 @dataclass(frozen=True)
@@ -111,9 +114,12 @@ async def opened(script: Script = answering) -> AsyncIterator[Place]:
     async with listening(script) as upstream:
         plain = {shape: _backend(upstream.url, request, "plain") for shape, request in SHAPES.items()}
         odd = {manner: _backend(upstream.url, SHAPES["prompt"], manner) for manner in MANNERS}
-        config = {"backends": {**plain, **odd}, "models": {**{name: name for name in MODELS}, SHOWN: "prompt"}}
-        async with gateway(config) as url:
-            yield Place(url, upstream)
+        models = {**{name: name for name in MODELS}, SHOWN: "prompt"}
+        async with listening(embedding) as embeds:
+            asked = {"url": embeds.url, "request": {"texts": "{{ input }}"}, "response": {"vectors": "vectors"}}
+            backends = {**plain, **odd, EMBEDS: {"kind": "http", "embeddings": asked}}
+            async with gateway({"backends": backends, "models": {**models, EMBEDS: EMBEDS}}) as url:
+                yield Place(url, upstream)
 
 
 def _backend(url: str, request: dict[str, Any], manner: str) -> dict[str, Any]:

@@ -4,13 +4,12 @@ from typing import Any
 
 import pytest
 
-from tests.clients.place import MODELS, SHOWN, needs_node
+from tests.clients.expected import ANSWER, CALLS, HELLO, PEOPLE
+from tests.clients.place import LISTED, needs_node
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), needs_node]
 
 PROGRAM = "with_anthropic.mjs"
-HELLO = "Hello! How can I help you?"
-ANSWER = "It is 18 °C in Paris and 21 °C in Rome."
 
 
 async def test_a_message_comes_whole(found: dict[str, Any]):
@@ -25,7 +24,7 @@ async def test_a_message_streams(found: dict[str, Any]):
 
 async def test_tools_are_run_though_no_thread_is_kept(found: dict[str, Any]):
     assert found["tools"] == {
-        "calls": [["get_weather", {"city": "Paris"}], ["get_weather", {"city": "Rome"}]],
+        "calls": CALLS,
         "text": ANSWER,
         "streamed": ANSWER,
         "reasons": ["tool_use", "end_turn"],
@@ -33,7 +32,7 @@ async def test_tools_are_run_though_no_thread_is_kept(found: dict[str, Any]):
 
 
 async def test_output_is_parsed(found: dict[str, Any]):
-    assert found["parsed"] == {"people": [{"name": "Ada", "age": 36}, {"name": "Alan", "age": 41}]}
+    assert found["parsed"] == PEOPLE
 
 
 async def test_tokens_are_counted(found: dict[str, Any]):
@@ -49,4 +48,4 @@ async def test_failures_are_of_their_kinds(found: dict[str, Any]):
 
 
 async def test_models_are_listed(found: dict[str, Any]):
-    assert found["models"] == {"listed": [*MODELS, SHOWN], "one": "model"}
+    assert found["models"] == {"listed": LISTED, "one": "model"}

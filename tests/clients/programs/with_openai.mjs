@@ -1,8 +1,8 @@
-// The official SDK for Node, asked for what it is used for.
+// The official SDK for Node, asked for what chats are used for.
 
-import OpenAI, { AzureOpenAI } from "openai";
+import OpenAI from "openai";
 import { zodFunction, zodResponseFormat } from "openai/helpers/zod";
-import { ADA, BOTH, City, KEY, People, Person, QUESTION, URL, all, told, weather } from "./telling.mjs";
+import { ADA, BOTH, City, KEY, People, QUESTION, URL, all, told, weather } from "./telling.mjs";
 
 const client = new OpenAI({ baseURL: URL, apiKey: KEY, maxRetries: 0 });
 const { completions } = client.chat;
@@ -64,13 +64,4 @@ async function models() {
   return { listed: listed.map((model) => model.id), one: (await client.models.retrieve("chatty")).id };
 }
 
-async function azure() {
-  const endpoint = URL.replace("/v1", "");
-  const azure = new AzureOpenAI({ endpoint, apiKey: KEY, apiVersion: "2024-10-21", deployment: "chatty", maxRetries: 0 });
-  const completion = await azure.chat.completions.parse({ ...asked(ADA), response_format: zodResponseFormat(Person, "person") });
-  const chunks = await all(await azure.chat.completions.create(asked("Good morning!", { stream: true })));
-  const text = chunks.map((chunk) => chunk.choices[0].delta.content ?? "").join("");
-  return { parsed: completion.choices[0].message.parsed, model: completion.model, text };
-}
-
-await told(whole, streamed, tools, parsed, parsed_while_it_comes, refusals, models, azure);
+await told(whole, streamed, tools, parsed, parsed_while_it_comes, refusals, models);
