@@ -11,10 +11,10 @@ from dragoman.call import Chunk
 from dragoman.completion import Choice
 from dragoman.errors import Failure, UpstreamBadEvent, UpstreamDisconnected
 from dragoman.json import dumped, loaded
-from dragoman.messages.begun import Begun
+from dragoman.messages.heard import Heard
 from dragoman.messages.manners import refusal
 from dragoman.messages.whole import arguments
-from dragoman.messages.words import Ending, text_in, thoughts_in, usage, used
+from dragoman.messages.words import thoughts_in, usage, used
 from dragoman.wire.chat import ChatRequest
 from dragoman.wire.messages import SIGNATURE
 
@@ -51,8 +51,7 @@ class Events:
     def __init__(self, id: str, request: ChatRequest, beginning: str) -> None:
         self._id, self._request = id, request
         self._choice = Choice(0)
-        self._ending = Ending(request)
-        self._begun = Begun(beginning)
+        self._heard = Heard(request, beginning)
         self._usage: dict[str, Any] | None = None
         self._said = 0
         self._started = False
@@ -72,16 +71,14 @@ class Events:
         return b"".join(self._written(chunk))
 
     def _written(self, chunk: Chunk) -> Iterator[bytes]:
-        if not self._begun.over:
-            self._begun.read(chunk)
         if chunk.usage:
             self._usage = chunk.usage
         if not self._started:
             self._started = True
             yield _event("message_start", message=self._opening())
-        if chunk.index:
+        if chunk.index:  # there is one message, whatever a backend says beside it
             return
-        self._ending.read(chunk)
+        self._heard.read(chunk)
         ended = self._choice.finish
         for delta in self._choice.deltas(chunk):
             yield from self._told(delta)
@@ -106,7 +103,7 @@ class Events:
     def _told(self, delta: dict[str, Any]) -> Iterator[bytes]:
         if thoughts := thoughts_in(delta):
             yield from self._grown(THINKING, {"type": "thinking", "thinking": "", "signature": ""}, thoughts)
-        if text := text_in(delta):
+        if text := delta.get("content"):
             yield from self._grown(TEXT, {"type": "text", "text": ""}, text)
         for call in delta.get("tool_calls") or ():
             if call.get("type", "function") == "function" and "function" in call:
@@ -176,7 +173,7 @@ class Events:
         if not self._choice.finish:
             raise UpstreamDisconnected(detail="the answer ended without a finish reason")
         told = usage(self._usage, self._request, self._said)
-        return _event("message_delta", delta=self._ending.told(self._choice.finish), usage=told) + STOP
+        return _event("message_delta", delta=self._heard.ending(self._choice.finish), usage=told) + STOP
 
     def broken(self, failure: Failure, request_id: str) -> bytes:
         """The failure as an event, after which the message has no end."""

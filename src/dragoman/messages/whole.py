@@ -7,8 +7,8 @@ from dragoman.call import Chunk
 from dragoman.completion import Folded
 from dragoman.errors import UpstreamBadResponse, UpstreamFailure
 from dragoman.json import dumped, loaded
-from dragoman.messages.begun import Begun
-from dragoman.messages.words import Ending, text_in, thoughts_in, usage
+from dragoman.messages.heard import Heard
+from dragoman.messages.words import thoughts_in, usage
 from dragoman.wire.chat import ChatRequest
 from dragoman.wire.messages import SIGNATURE
 
@@ -22,14 +22,13 @@ class Whole:
     def __init__(self, id: str, request: ChatRequest, beginning: str) -> None:
         self._request = request
         self._folded = Folded(id, 0, request.model)
-        self._ending = Ending(request)
-        self._begun = Begun(beginning)
+        self._heard = Heard(request, beginning)
 
     def add(self, chunk: Chunk) -> None:
-        if not self._begun.over:
-            self._begun.read(chunk)
-        if chunk.finish or chunk.delta or chunk.choice:
-            self._ending.read(chunk)
+        if chunk.index:  # there is one message, whatever a backend says beside it
+            self._folded.usage = chunk.usage or self._folded.usage
+            return
+        self._heard.read(chunk)
         self._folded.add(chunk)
 
     def json(self) -> bytes:
@@ -38,7 +37,7 @@ class Whole:
         choice = completion["choices"][0]
         said, finish = choice["message"], choice["finish_reason"]
         calls = [call for call in said.get("tool_calls") or () if call["type"] == "function"]
-        texts = thoughts_in(said), text_in(said), *(call["function"]["arguments"] for call in calls)
+        texts = thoughts_in(said), said["content"] or "", *(call["function"]["arguments"] for call in calls)
         return dumped(
             {
                 "id": completion["id"],
@@ -46,7 +45,7 @@ class Whole:
                 "role": "assistant",
                 "model": completion["model"],
                 "content": list(_blocks(texts[0], texts[1], calls, finish)),
-                **self._ending.told(finish),
+                **self._heard.ending(finish),
                 "usage": usage(completion.get("usage"), self._request, sum(map(len, texts))),
             }
         )
