@@ -23,7 +23,7 @@ def message(said: Any) -> dict[str, Any]:
     return {"role": "user", "content": said}
 
 
-class Texts(ChatRequest):
+class Texts(ChatRequest, defer_build=True):
     """Asks something about each of several texts."""
 
     @classmethod

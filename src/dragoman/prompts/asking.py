@@ -13,8 +13,8 @@ AT_ONCE = 8
 """Prompts of one question that are asked at the same time."""
 
 
-class Prompt(ChatRequest):
-    """A text to go on from, as a conversation of one message."""
+class Prompt(ChatRequest, defer_build=True):
+    """A text to go on from, as a conversation of one message. Made of what is valid already, it needs no validator."""
 
     def where(self, message: int, part: int | None = None) -> str:
         """What the caller calls the place of a message."""
