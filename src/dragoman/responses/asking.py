@@ -10,12 +10,14 @@ from dragoman.responses.tools import Offered
 from dragoman.wire.chat import ChatRequest
 from dragoman.wire.responses import ResponseRequest
 
-SAME = (
-    *("temperature", "top_p", "presence_penalty", "frequency_penalty", "metadata", "service_tier", "user"),
-    *("safety_identifier", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "moderation"),
+SAME = frozenset(
+    {
+        *("temperature", "top_p", "presence_penalty", "frequency_penalty", "metadata", "service_tier", "user"),
+        *("safety_identifier", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "moderation"),
+    }
 )
 """Fields that chat calls the same."""
-USELESS = ("max_tool_calls", "context_management", "access_programs", "image", "personality")
+USELESS = frozenset({"max_tool_calls", "context_management", "access_programs", "image", "personality"})
 """Fields that nothing behind the door knows of."""
 OTHERWISE = {
     "response_format.json_schema": "text.format",
@@ -32,6 +34,7 @@ OTHERWISE = {
 }
 """What chat calls otherwise."""
 
+NOTHING = Offered([])
 _BLANK = ChatRequest.model_construct(model="", messages=[])
 _INDEXED = re.compile(r"(messages|tools)\[(\d+)\](?:\.function\b|\.custom\b)?(.*)", re.DOTALL)
 
@@ -45,8 +48,9 @@ class Asked:
     __slots__ = ("chat", "ignored", "offered", "places")
 
     def __init__(self, request: ResponseRequest, model: str, before: Iterable[Item], items: Iterable[Item]) -> None:
-        self.offered = Offered(request.tools)  # type: ignore[arg-type]
-        self.ignored = [*self.offered.ignored, *(name for name in USELESS if getattr(request, name) is not None)]
+        tools: Any = request.tools
+        self.offered = Offered(tools) if tools else NOTHING
+        self.ignored = list(self.offered.ignored)
         messages = Messages(self.offered)
         if request.instructions:
             messages.tell("system", request.instructions, "instructions")
@@ -66,11 +70,14 @@ class Asked:
         self.chat = _BLANK.model_copy(update=self._told(request, model, messages.said))
 
     def _told(self, request: ResponseRequest, model: str, messages: list[dict[str, Any]]) -> dict[str, Any]:
-        extra = request.__pydantic_extra__ or {}
-        self.ignored += [name for name in extra if name in ChatRequest.model_fields]
-        told = {name: extra[name] for name in extra if name not in ChatRequest.model_fields}
-        told |= {name: value for name in SAME if (value := getattr(request, name)) is not None}
-        told |= {"model": model, "messages": messages}
+        told: dict[str, Any] = {"model": model, "messages": messages}
+        for name in request.__pydantic_fields_set__:
+            if name in SAME and (value := getattr(request, name)) is not None:
+                told[name] = value
+            elif name in USELESS and getattr(request, name) is not None:
+                self.ignored.append(name)
+        if request.__pydantic_extra__:
+            self._add(told, request.__pydantic_extra__)
         if request.stream:
             told |= {"stream": True, "stream_options": {"include_usage": True}}
         if request.max_output_tokens is not None:
@@ -79,7 +86,14 @@ class Asked:
             told |= {"logprobs": True, **({"top_logprobs": request.top_logprobs} if request.top_logprobs else {})}
         if request.reasoning and request.reasoning.get("effort"):
             told["reasoning_effort"] = request.reasoning["effort"]
-        return told | _format(request) | self._calling(request)
+        if request.text:
+            told |= _format(request.text)
+        return told | self._calling(request)
+
+    def _add(self, told: dict[str, Any], extra: dict[str, Any]) -> None:
+        """Adds what we know nothing of, unless it is chat's, and not checked therefore."""
+        self.ignored += [name for name in extra if name in ChatRequest.model_fields]
+        told |= {name: extra[name] for name in extra if name not in ChatRequest.model_fields}
 
     def _calling(self, request: ResponseRequest) -> dict[str, Any]:
         choice = self.offered.choice(request.tool_choice)
@@ -111,9 +125,8 @@ def _inside(place: str, rest: str) -> str:
     return place + rest if place[-1] == "]" and not rest.startswith(".tool_calls") else place
 
 
-def _format(request: ResponseRequest) -> dict[str, Any]:
+def _format(text: Mapping[str, Any]) -> dict[str, Any]:
     """How the text is wanted."""
-    text: Mapping[str, Any] = request.text or {}
     told: dict[str, Any] = {}
     format: dict[str, Any] = {**(text.get("format") or {})}
     kind = format.pop("type", "text")

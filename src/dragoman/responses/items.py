@@ -22,8 +22,10 @@ class Tell(Protocol):
 class Growing:
     """An item that is being told."""
 
-    deltas: bytes | None = None
-    """How an event begins that tells another piece of its text, up to the number; None if none can come now."""
+    @property
+    def deltas(self) -> bytes | None:
+        """How an event begins that tells another piece of its text, up to the number; None if none can come now."""
+        return None
 
     def __init__(self, item: Item, index: int, tell: Tell) -> None:
         self.item, self.index = item, index
@@ -78,6 +80,14 @@ class Saying(Growing):
         super().__init__(empty, index, tell)
         self._parts: list[Item] = []
         self._part: Item | None = None
+        self._deltas: bytes | None = None
+
+    @property
+    def deltas(self) -> bytes | None:
+        if self._deltas is None and self._part and self._part["type"] == "output_text":
+            head = dumped({"type": "response.output_text.delta", **self.at, "logprobs": []})[:-1]
+            self._deltas = b"event: response.output_text.delta\ndata: " + head + b',"sequence_number":'
+        return self._deltas
 
     def begin(self) -> Item:
         """The text that is being told, which may stay empty."""
@@ -103,9 +113,6 @@ class Saying(Growing):
         self._part = empty
         self.at["content_index"] = len(self._parts)
         self.tell("response.content_part.added", **self.at, part=empty)
-        if empty["type"] == "output_text":
-            head = dumped({"type": "response.output_text.delta", **self.at, "logprobs": []})[:-1]
-            self.deltas = b"event: response.output_text.delta\ndata: " + head + b',"sequence_number":'
         return empty
 
     def _whole(self, part: Item) -> Item:
@@ -114,7 +121,7 @@ class Saying(Growing):
     def _close(self) -> None:
         if self._part is None:
             return
-        part, self._part, self.deltas = self._whole(self._part), None, None
+        part, self._part, self._deltas = self._whole(self._part), None, None
         self.pieces.clear()
         self._parts.append(part)
         if part["type"] == "output_text":

@@ -18,7 +18,7 @@ _SAFE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 class Offered:
     """The tools of a request that can be offered. What we have no use for is left out, and named in `ignored`."""
 
-    def __init__(self, tools: list[Tool] | None) -> None:
+    def __init__(self, tools: list[Tool]) -> None:
         self.chat: list[Tool] = []
         """The same in chat's words."""
         self.places: list[str] = []
@@ -26,7 +26,7 @@ class Offered:
         self.ignored: list[str] = []
         self._names: dict[tuple[str | None, str], str] = {}
         self._meant: dict[str, tuple[str, str]] = {}
-        for place, tool in enumerate(tools or ()):
+        for place, tool in enumerate(tools):
             self._offer(tool, f"tools[{place}]")
         if len(self.chat) > MOST:
             raise InvalidRequest(
