@@ -35,3 +35,7 @@ async def test_an_object_grows(found: dict[str, Any]):
 
 async def test_a_list_streams(found: dict[str, Any]):
     assert found["of_lists"] == [ADA, ALAN]
+
+
+async def test_output_is_typed_in_other_dialects(found: dict[str, Any]):
+    assert found["other_doors"] == [ADA, ADA, ADA]

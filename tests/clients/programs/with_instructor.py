@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import instructor
+from anthropic import Anthropic
 from openai import OpenAI
 from telling import ADA, BOTH, KEY, URL, Person, told
 
@@ -56,4 +57,18 @@ def of_lists() -> Any:
     return [person.model_dump() for person in people]
 
 
-told(whole, asked_again, several, partial, of_lists)
+def other_doors() -> Any:
+    responses = instructor.from_openai(OWN, mode=instructor.Mode.RESPONSES_TOOLS)
+    claude = Anthropic(base_url=URL.removesuffix("/v1"), api_key=KEY, max_retries=0)
+    return [
+        responses.responses.create(model="prompt", input=ADA, response_model=Person, max_retries=0).model_dump(),
+        *(
+            instructor.from_anthropic(claude, mode=mode)
+            .messages.create(**asked(ADA, response_model=Person, max_tokens=1000))
+            .model_dump()
+            for mode in (instructor.Mode.ANTHROPIC_TOOLS, instructor.Mode.ANTHROPIC_JSON)
+        ),
+    ]
+
+
+told(whole, asked_again, several, partial, of_lists, other_doors)
