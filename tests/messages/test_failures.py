@@ -159,6 +159,13 @@ async def test_a_failure_in_the_midst_of_a_whole_answer_is_none_of_it():
     assert "secret" not in message
 
 
+async def test_a_thread_is_refused_in_a_way_that_sdks_understand(url):
+    status, _, body = await post(url, asked(thread={"type": "new"}), path=PATH)
+    error = json.loads(body)["error"]
+    assert (status, error["type"]) == (422, "invalid_request_error")
+    assert error["details"] == {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
+
+
 async def test_the_path_without_v1_and_any_version_will_do(url):
     async with sdk(url, default_headers={"anthropic-version": "2030-01-01", "anthropic-beta": "a,b"}) as client:
         assert (await client.messages.create(**asked())).content[0].text == "Hi"

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.messages.asking import ADD, PATH, asked, refused, saying, speaking
-from tests.serving import gateway, post
+from tests.messages.asking import ADD, HELLO, PATH, asked, refused, saying, speaking
+from tests.serving import gateway, openai_backend, post
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -281,10 +281,15 @@ async def test_a_schema_is_a_response_format(sent):
     assert (await sent(output_format=form))["response_format"] == told
 
 
-async def test_an_effort_is_the_same_effort(sent):
-    got = await sent(output_config={"effort": "high"}, thinking={"type": "enabled", "budget_tokens": 1024})
-    assert got["reasoning_effort"] == "high"
+@pytest.mark.parametrize("effort", ["low", "medium", "xhigh", "of_tomorrow"])
+async def test_an_effort_is_the_same_effort(sent, effort):
+    got = await sent(output_config={"effort": effort}, thinking={"type": "enabled", "budget_tokens": 1024})
+    assert got["reasoning_effort"] == effort
     assert "thinking" not in got
+
+
+async def test_the_usual_effort_is_not_asked_of_backends_that_may_have_none(sent):
+    assert await sent(output_config={"effort": "high"}) == await sent()
 
 
 async def test_what_is_of_no_use_is_named_and_not_sent_on(upstream):
@@ -304,6 +309,18 @@ async def test_what_is_of_no_use_is_named_and_not_sent_on(upstream):
 
 def saying_blocks(role: str, *blocks: Any) -> dict[str, Any]:
     return asked(messages=[{"role": role, "content": [*blocks]}])
+
+
+async def test_a_model_may_leave_out_what_its_backend_refuses(upstream):
+    _, at = upstream
+    parameters = {"max_completion_tokens": 8000, "reasoning_effort": None, "top_k": None}
+    config = openai_backend(at.url)
+    models = {"claude-*": {"backend": "b", "model": "large", "parameters": parameters}}
+    async with gateway({**config, "models": models}) as url:
+        more = {"max_tokens": 64000, "top_k": 5, "output_config": {"effort": "low"}}
+        status, _, _ = await post(url, asked(model="claude-opus-9", **more), path=PATH)
+    assert status == 200
+    assert at.requests[-1].json == {"model": "large", "messages": HELLO, "max_completion_tokens": 8000}
 
 
 WRONG = {
@@ -353,6 +370,7 @@ WRONG = {
     "choice of none": (asked(tool_choice={"type": "any"}), "tool_choice"),
     "format": (asked(output_config={"format": {"type": "json_schema"}}), "output_config.format.schema"),
     "thinking": (asked(thinking={}), "thinking.type"),
+    "effort": (asked(output_config={"effort": 5}), "output_config.effort"),
     "model": ({key: value for key, value in asked().items() if key != "model"}, "model"),
 }
 

@@ -21,6 +21,8 @@ GOING_ON = (
 )
 UNTHREADED = "Conversations are not kept here: send all their messages each time, without 'thread'."
 SCHEMA_NAME = "answer"
+USUAL_EFFORT = "high"
+"""What Anthropic's API takes for granted. Clients send it to all models, and not every backend has efforts."""
 
 _BLANK = ChatRequest.model_construct(set(), model="", messages=[])
 
@@ -77,7 +79,7 @@ def _wishes(asked: CountTokensRequest) -> dict[str, Any]:
     if asked.metadata and (user := asked.metadata.get("user_id")):
         wishes["user"] = user
     config: Any = asked.output_config or {}
-    if effort := config.get("effort"):
+    if (effort := config.get("effort")) and effort != USUAL_EFFORT:
         wishes["reasoning_effort"] = effort
     if form := config.get("format") or asked.output_format:
         schema = {"name": SCHEMA_NAME, "schema": form["schema"], "strict": True}

@@ -424,6 +424,9 @@ class ChatRequest(BaseModel):
         """The same request as if the caller had not sent these fields."""
         changed = self.model_copy(update=dict.fromkeys(fields))
         changed.__pydantic_fields_set__.difference_update(fields)
+        if extra := changed.__pydantic_extra__:
+            for field in fields:
+                extra.pop(field, None)
         return changed
 
     def where(self, message: int, part: int | None = None) -> str:
