@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dragoman.abilities import ABILITIES, Supplied
+from dragoman.abilities import ABILITIES, Supplied, sensible
 from dragoman.config import Config
 from dragoman.preset import names, preset, source
 
@@ -43,6 +43,14 @@ KINDS: dict[str, dict[str, Any]] = {
         "response": {"text": "reply", "usage": {"total": "tokens"}, "tool_calls": {"path": "calls"}},
         "stream": {"framing": "sse", "text": "delta"},
     },
+    "`http`, embeddings alone": {
+        "kind": "http",
+        "embeddings": {
+            "url": "http://chat.example",
+            "request": {"texts": "{{ input }}"},
+            "response": {"vectors": "vectors"},
+        },
+    },
     "`python`": {"kind": "python", "target": "builtins:print"},
     "`demo`": {"kind": "demo"},
 }
@@ -71,8 +79,8 @@ def _able(match: re.Match[str]) -> str:
     config = Config.of(
         {"backends": {str(place): kind for place, kind in enumerate(KINDS.values())}, "models": {"m": "0"}}
     )
-    columns = [backend.under(Supplied()).treatments(backend.native) for backend in config.backends.values()]
-    rows = [f"| `{ability}` | {' | '.join(column[ability] for column in columns)} |" for ability in ABILITIES]
+    columns = [sensible(backend.under(Supplied()).treatments(backend.native)) for backend in config.backends.values()]
+    rows = [f"| `{ability}` | {' | '.join(column.get(ability, '') for column in columns)} |" for ability in ABILITIES]
     head = [f"| ability | {' | '.join(KINDS)} |", f"|---|{'---|' * len(KINDS)}"]
     return "\n".join([match[1], *head, *rows, "", match[2]])
 
@@ -105,8 +113,8 @@ def _plain(value: Any, examples: list[str]) -> str:
     match examples[0], value:
         case _, bool():
             return str(value).lower()
-        case "20s", _:
-            return f"{value:g}s"
+        case "20s" | "30d", _:
+            return f"{value:g}s" if value % 86400 else f"{value / 86400:g}d"
         case "8MiB", _:
             return f"{value >> 20}MiB" if value >= 1 << 20 else f"{value >> 10}KiB"
         case _, float():

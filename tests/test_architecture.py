@@ -71,8 +71,8 @@ FLOORS = (
         "logs",
         "call",
     ),
-    *("abilities", "counting", "asked", "wire", "shapes", "store", "grants"),
-    *("templates", "paths", "vectors", "storage", "names", "errors", "secret", "patience", "json", "ids", "units", "version"),
+    *("abilities", "counting", "asked", "wire", "shapes", "store", "grants", "vectors"),
+    *("templates", "paths", "storage", "names", "errors", "secret", "patience", "json", "ids", "units", "version"),
 )
 FAMILIES = ("surfaces", "middleware", "emulation", "backends", "logins", "storage", "wire")
 MODULES = {file.relative_to(ROOT).with_suffix("").parts: ast.parse(file.read_text()) for file in ROOT.rglob("*.py")}

@@ -173,7 +173,7 @@ def sensible(treatments: dict[Ability, Treatment]) -> dict[Ability, Treatment]:
 
     def makes_sense(ability: Ability) -> bool:
         kind: Ability = "embeddings" if ability in OF_EMBEDDINGS else "chat"
-        return ability in KINDS or treatments[kind] == "native"
+        return ability in KINDS or ability == "usage" or treatments[kind] == "native"
 
     return {ability: treatment for ability, treatment in treatments.items() if makes_sense(ability)}
 

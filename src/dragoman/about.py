@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dragoman.abilities import ABILITIES, Ability
+from dragoman.abilities import ABILITIES, Ability, sensible
 from dragoman.ground import Backend
 from dragoman.routing.plan import Plan
 from dragoman.wire.models import ModelAbout
@@ -68,5 +68,5 @@ def able(plan: Plan, backends: Mapping[str, Any]) -> frozenset[Ability]:
 
 
 def _able(leaf: Plan, backend: Backend) -> Iterator[Ability]:
-    treatments = backend.under(leaf.supplied).treatments(backend.native)
-    return (ability for ability in ABILITIES if treatments[ability] in ("native", "emulate"))
+    treatments = sensible(backend.under(leaf.supplied).treatments(backend.native))
+    return (ability for ability in ABILITIES if treatments.get(ability) in ("native", "emulate"))

@@ -22,6 +22,7 @@ from dragoman.errors import ConfigError, StoreDown
 from dragoman.logs import written
 from dragoman.server import bound, serve
 from dragoman.store import opened
+from dragoman.trying import Kind
 from dragoman.version import __version__
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -108,6 +109,9 @@ def check_command(
     ] = None,
     model: Annotated[str | None, typer.Option(help="Which model to ask; the first by default.")] = None,
     stream: Annotated[bool, typer.Option("--stream", help="Ask for a stream.")] = False,
+    kind: Annotated[
+        Kind | None, typer.Option("--for", help="What to ask for; the first that the model can do by default.")
+    ] = None,
 ) -> None:
     """Check a configuration, and show what each model resolves to.
 
@@ -118,6 +122,7 @@ def check_command(
 
       dragoman check my.yaml
       dragoman check my.yaml --try "Hello" --model corp-chat --stream
+      dragoman check my.yaml --try "Hello" --for embeddings
     """
     _find_modules_here()
     if not file.is_file():
@@ -129,7 +134,7 @@ def check_command(
     chosen = model or next(iter(config.models))
     if chosen not in config.models:
         stop(f"--model: no model is named {chosen!r}; there are {', '.join(config.models)}")
-    if not show_trial(config, chosen, question, stream):
+    if not show_trial(config, chosen, question, stream, kind):
         raise typer.Exit(FOUND_WRONG)
 
 

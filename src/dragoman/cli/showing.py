@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dragoman.abilities import sensible
 from dragoman.config import Config
 from dragoman.ground import Backend
 from dragoman.routing import Plan, planned
@@ -59,7 +60,7 @@ def _origin(backend: Backend) -> str:
 def _supplied(leaf: Plan, config: Config) -> str:
     """What is done about what a backend lacks."""
     backend = config.backends[leaf.backend or ""]
-    treatments = backend.under(leaf.supplied).treatments(backend.native)
+    treatments = sensible(backend.under(leaf.supplied).treatments(backend.native))
     done = {"emulates": "emulate", "refuses": "reject", "ignores": "ignore"}
     told = {verb: [name for name in treatments if treatments[name] == how] for verb, how in done.items()}
     return (
@@ -68,5 +69,7 @@ def _supplied(leaf: Plan, config: Config) -> str:
 
 
 def _streams(backend: Backend) -> str:
+    if "chat" not in backend.native:
+        return "nothing"
     how = "native" if "stream" in backend.native else "emulated"
     return f"{how}, {backend.pace:g}/s" if backend.pace else how

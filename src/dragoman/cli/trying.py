@@ -12,16 +12,17 @@ from dragoman.errors import ConfigError, Failure
 from dragoman.json import loaded
 from dragoman.secret import hidden
 from dragoman.tape.exchange import Exchange
-from dragoman.trying import Finding, Trial, tried
+from dragoman.trying import Finding, Kind, Trial, tried
+from dragoman.vectors import plain
 
 LINES = 24
 WIDTH = 300
 
 
-def show_trial(config: Config, model: str, question: str, stream: bool) -> bool:
+def show_trial(config: Config, model: str, question: str, stream: bool, kind: Kind | None) -> bool:
     """Makes the call and shows it; whether it was answered."""
     try:
-        trial = tried(config, model, question, stream)
+        trial = tried(config, model, question, stream, kind)
     except ConfigError as error:
         stop(str(error), FOUND_WRONG)
     for number, exchange in enumerate(trial.exchanges, 1):
@@ -88,6 +89,9 @@ def _short(value: Any) -> str:
 
 
 def _show_end(trial: Trial) -> None:
+    if trial.said is not None:
+        _show_said(trial.said)
+        return
     if trial.completion is None:
         _show_failure(trial.failure or Failure())
         return
@@ -98,6 +102,18 @@ def _show_end(trial: Trial) -> None:
         out.print(escape(orjson.dumps(call).decode()))
     usage = trial.completion.get("usage")
     out.print(f"[dim]finish_reason {choice['finish_reason']}{f', usage {usage}' if usage else ''}[/dim]")
+
+
+def _show_said(said: dict[str, Any]) -> None:
+    """What was said of the text."""
+    _head("Answered")
+    if "embedding" in said:
+        numbers = plain(said["embedding"])
+        first = ", ".join(f"{number:g}" for number in numbers[:5])
+        out.print(f"an embedding of {len(numbers)} dimensions: {first}{', …' if len(numbers) > 5 else ''}")
+        return
+    wrong = [name for name, there in said["categories"].items() if there]
+    out.print(escape(f"flagged: {', '.join(wrong) or 'yes'}" if said["flagged"] else "not flagged"))
 
 
 def _show_failure(failure: Failure) -> None:

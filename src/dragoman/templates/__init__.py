@@ -148,8 +148,9 @@ class Template:
 
     def __init__(self, template: Any, names: Names, key: str = "request") -> None:
         checked(template, names)
-        self.names = frozenset(name for source, _, _ in _sources(template, names) for name in _spoken_of(source, names))
-        """The variables it speaks of."""
+        spoken = (_spoken_of(source, names - bound) for source, _, bound in _sources(template, frozenset()))
+        self.names = frozenset[str]().union(*spoken)
+        """The variables it speaks of, and not those that its own loops name."""
         self._make = _compiled(template, key, names)
 
     def filled(self, values: dict[str, Any]) -> Any:

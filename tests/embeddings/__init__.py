@@ -1,0 +1,1 @@
+"""Texts in, numbers out: the surface, and every kind of backend behind it."""
