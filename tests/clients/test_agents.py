@@ -52,7 +52,7 @@ def exported(place: Place) -> dict[str, str]:
 
 async def test_codex_does_its_work(place: Place, folder: Path):
     (folder / ".codex").mkdir()
-    (folder / ".codex/config.toml").write_text(shown("toml", place.url)[0])
+    (folder / ".codex/config.toml").write_text("\n".join(shown("toml", place.url)))
     await did(place, folder, *CODEX, DRAGOMAN_KEY="sk-test")
 
 
