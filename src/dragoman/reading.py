@@ -12,7 +12,7 @@ from dragoman.json import deeper, may_be_deeper
 
 MAX_DEPTH = 32
 MAX_SCHEMA_DEPTH = 64
-SCHEMA_FIELDS = frozenset({"tools", "functions", "response_format", "text"})
+SCHEMA_FIELDS = frozenset({"tools", "functions", "response_format", "text", "output_config", "output_format"})
 
 Request = TypeVar("Request", bound=BaseModel)
 

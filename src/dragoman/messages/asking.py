@@ -8,7 +8,7 @@ from dragoman.messages.manners import NO_THREAD
 from dragoman.messages.offer import is_own, offered
 from dragoman.messages.turns import turns
 from dragoman.wire.chat import ChatRequest
-from dragoman.wire.messages import CountTokensRequest
+from dragoman.wire.messages import CountTokensRequest, MessagesRequest
 
 UNUSED = (
     *("cache_control", "container", "context_management", "diagnostics", "inference_geo", "mcp_servers"),
@@ -70,7 +70,8 @@ def _messages(asked: CountTokensRequest) -> list[Any]:
 
 def _bounds(asked: CountTokensRequest) -> dict[str, Any]:
     """Where the answer ends."""
-    most, stops = getattr(asked, "max_tokens", None), [stop for stop in asked.stop_sequences or () if stop]
+    most = asked.max_tokens if isinstance(asked, MessagesRequest) else None
+    stops = [stop for stop in asked.stop_sequences or () if stop]
     return {**({"max_completion_tokens": most} if most else {}), **({"stop": stops} if stops else {})}
 
 

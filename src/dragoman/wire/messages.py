@@ -232,6 +232,9 @@ class RequestMetadata(TypedDict):
     user_id: NotRequired[User | None]
 
 
+StopWord = Annotated[str, Field(max_length=256)]
+
+
 class CountTokensRequest(BaseModel):
     """What a caller would ask. Every optional field may be null; what is not listed is taken and not used."""
 
@@ -249,12 +252,12 @@ class CountTokensRequest(BaseModel):
         Annotated[Annotated[str, Tag("~text")] | Annotated[list[_TextOrImage], Tag("~blocks")], _TEXT_OR_BLOCKS] | None
     ) = None
     stream: bool | None = None
-    stop_sequences: Annotated[list[str], Field(max_length=64)] | None = None
+    stop_sequences: Annotated[list[StopWord], Field(max_length=32)] | None = None
     temperature: Annotated[float, Field(ge=0, le=1), AsGiven] | None = None
     top_p: TopP | None = None
     top_k: Annotated[int, Field(ge=0)] | None = None
     metadata: RequestMetadata | None = None
-    tools: Annotated[list[ToolGiven], Field(max_length=1024)] | None = None
+    tools: Annotated[list[ToolGiven], Field(max_length=256)] | None = None
     tool_choice: ToolChoiceGiven | None = None
     thinking: Thinking | None = None
     output_config: OutputConfig | None = None
