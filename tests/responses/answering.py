@@ -133,6 +133,9 @@ def _item(steps: list[dict[str, Any]], whole: bool) -> dict[str, Any]:
     ended: dict[str, Any] = done["item"]
     assert all(ended[key] == item[key] for key in item if key in ("id", "type", "call_id", "name", "namespace"))
     assert _said(ended) == told
+    cited = [step["annotation"] for step in between if "annotation" in step]
+    parts = ended.get("content") or () if item["type"] == "message" else ()
+    assert cited == [source for part in parts for source in part.get("annotations", ())]
     return ended
 
 
@@ -143,6 +146,9 @@ def _pieces(steps: list[dict[str, Any]]) -> list[str]:
     for step in steps:
         kind, _, what = step["type"].rpartition(".")
         place = step.get("content_index", step.get("summary_index", 0))
+        if step["type"] == "response.output_text.annotation.added":
+            assert place == len(parts) - 1
+            continue
         if kind.endswith("_part"):
             assert place == len(parts) - (what == "done")
             if what == "added":

@@ -73,6 +73,7 @@ OTHERS = st.one_of(
     WORDS.map(lambda text: Chunk(delta={"refusal": text})),
     st.just(Chunk("a", choice={"logprobs": LOGPROBS})),
     st.just(Chunk("of another choice", index=1)),
+    st.just(Chunk(delta={"annotations": [{"type": "url_citation", "url_citation": {"url": "https://a.example"}}]})),
     st.just(Chunk(answer={"service_tier": "flex"})),
     st.just(Chunk(usage={"prompt_tokens": 3, "completion_tokens": 4})),
 )
@@ -153,6 +154,15 @@ def test_a_call_without_arguments_has_an_empty_object():
 def test_a_tool_of_a_namespace_is_told_by_its_own_name():
     (item,) = streamed(told([call(0, "{}", "sea__dive"), Chunk(finish="stop")]))["output"]
     assert (item["namespace"], item["name"]) == ("sea", "dive")
+
+
+def test_what_a_text_cites_is_told_before_it_ends():
+    source = {"type": "url_citation", "url_citation": {"url": "https://a.example", "title": None}}
+    chunks = [Chunk("So it is."), Chunk(delta={"annotations": [source, "junk", {"type": "x"}]}, finish="stop")]
+    (message,) = streamed(told(chunks))["output"]
+    flat = {"type": "url_citation", "url": "https://a.example", "title": "", "start_index": 0, "end_index": 0}
+    assert message["content"][0]["annotations"] == [flat]
+    assert said(whole(answered(chunks)))[0]["content"] == message["content"]
 
 
 def test_log_probabilities_are_told_with_their_bytes():

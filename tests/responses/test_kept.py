@@ -13,7 +13,7 @@ from dragoman.storage.memory import InProcess
 from tests.responses.answering import streamed, whole
 from tests.responses.speaking import HELLO, ask, native, plain, refused, replies
 from tests.serving import client, gateway, openai_backend
-from tests.upstream import listening
+from tests.upstream import always, json_answer, listening
 
 KEYS = {"keys": {name: {"secret": f"sk-{name}-{'0' * 30}"} for name in ("ann", "ben")}}
 ANN, BEN = ({"authorization": f"Bearer sk-{name}-{'0' * 30}"} for name in ("ann", "ben"))
@@ -52,6 +52,15 @@ async def test_a_conversation_goes_on_from_turn_to_turn(stream):
             ["1", "One.", "2", "Two.", "3"],
             ["1", "One.", "other"],
         ]
+
+
+async def test_a_conversation_at_the_backend_goes_on_with_it():
+    session = {"request": {"q": "{{ last_user }}", "talk": "{{ session }}"}, "session": {}}
+    async with plain("Fine.", **session, response={"text": "reply", "session": "talk"}) as (url, upstream):
+        upstream.script = always(json_answer({"reply": "Fine.", "talk": "t1"}))
+        first = await made(url, input="1")
+        await made(url, input="2", previous_response_id=first["id"])
+        assert [request.json for request in upstream.requests] == [{"q": "1"}, {"q": "2", "talk": "t1"}]
 
 
 async def test_a_conversation_may_go_on_without_anything_new():

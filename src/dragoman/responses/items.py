@@ -99,6 +99,14 @@ class Saying(Growing):
         self.pieces.append(text)
         self.tell("response.output_text.delta", **self.at, delta=text, logprobs=logprobs)
 
+    def cite(self, sources: list[Any]) -> None:
+        """Says what the text cites."""
+        part = self.begin()
+        for source in filter(None, map(_citation, sources)):
+            place = {"annotation_index": len(part["annotations"]), "annotation": source}
+            part["annotations"].append(source)
+            self.tell("response.output_text.annotation.added", **self.at, **place)
+
     def refuse(self, text: str) -> None:
         """Another piece of the refusal."""
         self._opened({"type": "refusal", "refusal": ""})
@@ -164,6 +172,16 @@ class Calling(Growing):
         named = {} if self._custom else {"name": self.item["name"]}
         self.tell(f"{self._event}.done", **self.at, **named, **{self._field: self.item[self._field]})
         return super().done(status)
+
+
+def _citation(source: Any) -> Item | None:
+    """A source as this API tells it; None for what is no address."""
+    cited = source.get("url_citation") if isinstance(source, dict) else None
+    if not isinstance(cited, dict) or not isinstance(cited.get("url"), str):
+        return None
+    title, places = cited.get("title"), {key: cited.get(key) for key in ("start_index", "end_index")}
+    told = {key: place if isinstance(place, int) else 0 for key, place in places.items()}
+    return {"type": "url_citation", "url": cited["url"], "title": title if isinstance(title, str) else "", **told}
 
 
 def _with_bytes(logprob: dict[str, Any]) -> dict[str, Any]:

@@ -66,6 +66,8 @@ class Output:
             self._telling(Saying).add(text, logprobs)
         if refusal := _text(delta, "refusal"):
             self._telling(Saying).refuse(refusal)
+        if isinstance(self.told, Saying) and isinstance(sources := delta.get("annotations"), list):
+            self.told.cite(sources)
         for call in delta.get("tool_calls") or ():
             self._call(call)
 

@@ -9,7 +9,19 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from typing_extensions import TypedDict
 
-from dragoman.shapes import LENIENT, AsGiven, Metadata, Other, Printable, ToolName, User, tagged_by_type
+from dragoman.shapes import (
+    LENIENT,
+    Metadata,
+    Other,
+    Penalty,
+    Printable,
+    StreamOptions,
+    Temperature,
+    ToolName,
+    TopP,
+    User,
+    tagged_by_type,
+)
 
 MOST_ITEMS = 8192
 """Items that one request may bring."""
@@ -309,9 +321,6 @@ class ReasoningOptions(TypedDict):
     summary: NotRequired[str | None]
 
 
-Penalty = Annotated[float, Field(ge=-2, le=2), AsGiven]
-
-
 class ResponseRequest(BaseModel):
     """What a caller asks. Every optional field may be null; fields that are not listed are kept for the backend."""
 
@@ -329,10 +338,10 @@ class ResponseRequest(BaseModel):
     previous_response_id: Annotated[str, Field(max_length=256)] | None = None
     store: bool | None = None
     stream: bool | None = None
-    stream_options: dict[str, Any] | None = None
+    stream_options: StreamOptions | None = None
     max_output_tokens: Annotated[int, Field(ge=1)] | None = None
-    temperature: Annotated[float, Field(ge=0, le=2), AsGiven] | None = None
-    top_p: Annotated[float, Field(ge=0, le=1), AsGiven] | None = None
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
