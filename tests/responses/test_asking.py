@@ -264,7 +264,7 @@ async def test_tools_that_we_do_not_have_are_left_out_and_named():
     mcp = {"type": "mcp", "server_label": "x", "server_url": "https://x.example"}
     asked, headers = await sent(tools=[search, WEATHER, mcp], parallel_tool_calls=True)
     assert [tool["function"]["name"] for tool in asked["tools"]] == ["weather"]
-    assert headers["x-dragoman-ignored"] == "web_search,mcp"
+    assert headers["x-dragoman-ignored"] == "mcp,web_search"
     alone, _ = await sent(tools=[search], tool_choice="auto", parallel_tool_calls=True)
     assert alone.keys() == {"model", "messages"}
 

@@ -96,6 +96,7 @@ async def test_openais_statuses_can_be_had():
             "text.format",
         ),
         ({"logprobs": "reject"}, {"top_logprobs": 2}, "top_logprobs"),
+        ({"logprobs": "reject"}, {"include": ["message.output_text.logprobs"]}, "include"),
         ({"tools": "reject"}, {"tools": [WEATHER]}, "tools"),
         ({}, parts({"type": "input_text", "text": "a"}, IMAGE), "input[0].content[1]"),
         ({}, {"input": [USER, {"role": "user", "content": [IMAGE]}], "instructions": "x"}, "input[1].content[0]"),

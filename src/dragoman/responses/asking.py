@@ -45,12 +45,13 @@ class Asked:
     `before` are the items of that, and `items` its own, references followed. Raises InvalidRequest.
     """
 
-    __slots__ = ("chat", "ignored", "offered", "places")
+    __slots__ = ("_ranked", "chat", "ignored", "offered", "places")
 
     def __init__(self, request: ResponseRequest, model: str, before: Iterable[Item], items: Iterable[Item]) -> None:
         tools: Any = request.tools
         self.offered = Offered(tools) if tools else NOTHING
         self.ignored = list(self.offered.ignored)
+        self._ranked = bool(request.top_logprobs)
         messages = Messages(self.offered)
         if request.instructions:
             messages.tell("system", request.instructions, "instructions")
@@ -70,14 +71,8 @@ class Asked:
         self.chat = _BLANK.model_copy(update=self._told(request, model, messages.said))
 
     def _told(self, request: ResponseRequest, model: str, messages: list[dict[str, Any]]) -> dict[str, Any]:
-        told: dict[str, Any] = {"model": model, "messages": messages}
-        for name in request.__pydantic_fields_set__:
-            if name in SAME and (value := getattr(request, name)) is not None:
-                told[name] = value
-            elif name in USELESS and getattr(request, name) is not None:
-                self.ignored.append(name)
-        if request.__pydantic_extra__:
-            self._add(told, request.__pydantic_extra__)
+        told = self._given(request)
+        told |= {"model": model, "messages": messages}
         if request.stream:
             told |= {"stream": True, "stream_options": {"include_usage": True}}
         if request.max_output_tokens is not None:
@@ -90,10 +85,17 @@ class Asked:
             told |= _format(request.text)
         return told | self._calling(request)
 
-    def _add(self, told: dict[str, Any], extra: dict[str, Any]) -> None:
-        """Adds what we know nothing of, unless it is chat's, and not checked therefore."""
-        self.ignored += [name for name in extra if name in ChatRequest.model_fields]
-        told |= {name: extra[name] for name in extra if name not in ChatRequest.model_fields}
+    def _given(self, request: ResponseRequest) -> dict[str, Any]:
+        """What chat calls the same, and what we know nothing of, unless it is chat's and was not checked therefore."""
+        extra = request.__pydantic_extra__ or {}
+        told = {name: extra[name] for name in extra if name not in ChatRequest.model_fields}
+        self.ignored += extra.keys() & ChatRequest.model_fields.keys() if extra else ()
+        for name in request.__pydantic_fields_set__:
+            if name in SAME and (value := getattr(request, name)) is not None:
+                told[name] = value
+            elif name in USELESS and getattr(request, name) is not None:
+                self.ignored.append(name)
+        return told
 
     def _calling(self, request: ResponseRequest) -> dict[str, Any]:
         choice = self.offered.choice(request.tool_choice)
@@ -106,7 +108,8 @@ class Asked:
         """Says in our words what a failure behind the door says of the request."""
         if failure.param:
             ours = self._place(failure.param)
-            failure.message = failure.message.replace(f"`{failure.param}`", f"`{ours}`")
+            for mark in "`'":
+                failure.message = failure.message.replace(f"{mark}{failure.param}{mark}", f"{mark}{ours}{mark}")
             failure.param = ours
 
     def _place(self, param: str) -> str:
@@ -114,6 +117,8 @@ class Asked:
             places = self.places if match[1] == "messages" else self.offered.places
             if int(match[2]) < len(places):
                 return _inside(places[int(match[2])], match[3])
+        if param == "logprobs" and not self._ranked:
+            return "include"
         for chat, ours in OTHERWISE.items():
             if param == chat or param.startswith((f"{chat}.", f"{chat}[")):
                 return ours + param[len(chat) :]

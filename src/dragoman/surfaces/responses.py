@@ -47,7 +47,7 @@ class _Spoken(Surface):
         items = await self.kept.followed(key, _items(request), before)
         asked = Asked(request, model or "", before, items)
         if asked.ignored:
-            caller.facts["ignored"] = ",".join(asked.ignored)
+            caller.facts["ignored"] = ",".join(sorted(set(asked.ignored)))
         return request, asked, items
 
     def reword(self, failure: Failure, question: Question) -> None:
