@@ -53,6 +53,11 @@ class Texts(ChatRequest, defer_build=True):
         said: list[Any] = self.messages
         return [each["content"] for each in said if each["role"] == "user"]
 
+    @property
+    def limit(self) -> int:
+        """What is said of texts has no tokens."""
+        return 0
+
     def given(self) -> dict[str, Any]:
         """The same in OpenAI's words for such requests, as JSON to send on."""
         known = {name: getattr(self, name, None) for name in ("dimensions", "user")}

@@ -53,7 +53,10 @@ def _turned(numbers: "array[float]") -> "array[float]":
 
 def _decoded(text: str) -> "array[float]":
     numbers = array("f")
-    numbers.frombytes(b64decode(text, validate=True))
+    try:
+        numbers.frombytes(b64decode(text, validate=True))
+    except ValueError:
+        raise ValueError("an embedding that is not the base64 of 32 bit numbers") from None
     return _turned(numbers)
 
 

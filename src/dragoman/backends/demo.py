@@ -15,7 +15,7 @@ import re
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from math import hypot
+from math import hypot, sqrt
 from typing import Any, Literal
 from zlib import crc32
 
@@ -36,6 +36,8 @@ PATHS = (PATH, EMBEDDING_PATH)
 LONGEST = 64 * 1024
 LONGEST_TEXTS = 16 * 1024 * 1024
 DIMENSIONS = 256
+SEEDS = (0, 7919, 15838)
+"""Of the hashes: what falls together by one of them does not by the others."""
 MOST_PLACED = 4096
 """Characters of a text that are looked at."""
 
@@ -111,19 +113,25 @@ def _turned(words: str) -> str:
 
 
 def point(text: str) -> list[float]:
-    """Where a text stands among others: near to those with the same words, and parts of words.
+    """Where a text stands among others: near to those with the same words, and the same parts of words.
 
-    Each word and each run of three or four letters of it is a direction, found by its hash; rare marks weigh nothing.
+    Each word, and each run of three letters in it, adds to a few dimensions that its hashes choose.
     """
     sums = [0.0] * DIMENSIONS
     for word in re.findall(r"\w+", text[:MOST_PLACED].lower()):
-        framed, weight = f"^{word}$", 0.3 if word in _LITTLE else 1.0
-        runs = [framed[start : start + size] for size in (3, 4) for start in range(len(framed) - size + 1)]
-        for part, share in ((word, 1.0), *((run, 1 / len(runs)) for run in runs)):
-            hashed = crc32(part.encode())
-            sums[hashed % DIMENSIONS] += weight * share if hashed & 0x10000 else -weight * share
+        weight, framed = 0.2 if word in _LITTLE else 1.0, f"^{word}$"
+        runs = [framed[start : start + 3] for start in range(len(framed) - 2)]
+        _add(sums, word, weight)
+        for run in runs:
+            _add(sums, run, weight / sqrt(len(runs)))
     size = hypot(*sums)
     return [round(each / size, 6) for each in sums] if size else [1.0, *sums[1:]]
+
+
+def _add(sums: list[float], part: str, weight: float) -> None:
+    for seed in SEEDS:
+        hashed = crc32(part.encode(), seed)
+        sums[hashed % DIMENSIONS] += weight if hashed & 0x10000 else -weight
 
 
 class DemoAPI:

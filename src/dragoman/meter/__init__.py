@@ -132,7 +132,7 @@ class _Measured:
         """The call is over, however it ended."""
         model, seen = self._model, self._seen
         prompt, completion, cached, estimated = seen.tokens()
-        if seen.ended:
+        if seen.ended and seen.call.request.limit != 0:
             model.wants.learn(completion)
         cost = model.price.of(prompt, completion, cached) if prompt or completion else 0
         if self._taken:

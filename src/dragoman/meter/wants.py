@@ -116,7 +116,7 @@ class Wants:
             return [line.want for line in lines if line.want]
         choices = request.n or 1
         most = (request.limit or 0) * choices
-        hoped = 0 if most else round(self._expected) * choices
+        hoped = round(self._expected) * choices if request.limit is None else 0
         asked = about(request)
         return [line.want or self._want(line, asked, most, hoped) for line in lines]
 
