@@ -1,0 +1,1 @@
+"""Texts in, what is wrong with them out."""
