@@ -1,24 +1,20 @@
 """The FastAPI application around a gateway: its paths, its documentation, its errors."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
 from fastapi import FastAPI
 from fastapi.responses import Response
-from fastapi.routing import APIRoute
-from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.routing import Match, Route
 
-from dragoman.about import able
 from dragoman.backends.demo import PATHS as DEMO_PATHS
 from dragoman.backends.demo import Demo, DemoAPI
-from dragoman.call import ANYONE, Call, Chunk, Handler, Key, stack
-from dragoman.config import Config
+from dragoman.call import ANYONE, Key
+from dragoman.catalogue import Catalogue, Configured
 from dragoman.cors import crossing
-from dragoman.door import Door, Surface
 from dragoman.edge import (
     Caller,
     Manners,
@@ -30,54 +26,32 @@ from dragoman.edge import (
     failure_of,
     request_id_in,
 )
+from dragoman.entrance import Answering, add_doors, event_schemas, surfaces
 from dragoman.errors import Failure, GatewayError, MethodNotAllowed, NotAllowed, Unauthorized, UnknownPath
 from dragoman.keyring import Keyring
 from dragoman.logs import log, note_failure
 from dragoman.messages.manners import manners
-from dragoman.middleware.deadline import hurried
-from dragoman.names import meant
-from dragoman.prompts.asking import prompted
 from dragoman.reference import add_reference
 from dragoman.responses.kept import Kept
-from dragoman.routing import planned
 from dragoman.storage import Memory
 from dragoman.store import Store
 from dragoman.surfaces.admin import admin
 from dragoman.surfaces.azure import plain
-from dragoman.surfaces.chat import Chat
-from dragoman.surfaces.completions import Completions
-from dragoman.surfaces.embeddings import Embeddings
-from dragoman.surfaces.messages import CountTokens, Messages
 from dragoman.surfaces.models import models
-from dragoman.surfaces.moderations import Moderations
-from dragoman.surfaces.responses import CountInput, Responses, responses
+from dragoman.surfaces.responses import responses
 from dragoman.version import __version__
 from dragoman.wire.error import ErrorEnvelope
-from dragoman.wire.models import Model
 
 
-class Served(Protocol):
+class Served(Answering, Configured, Protocol):
     """What an application is made around (`app.Gateway`)."""
-
-    config: Config
-    """The configuration that is served now."""
-    terms: Terms
 
     def opened(self) -> AbstractAsyncContextManager[None]:
         """Opens the backends, for as long as the application runs."""
 
-    def handle(self, call: Call) -> AsyncIterator[Chunk]:
-        """Answers a call."""
-
-    def count(self, call: Call) -> AsyncIterator[Chunk]:
-        """Tells the tokens that a call asks with."""
-
     @property
     def memory(self) -> Memory:
         """What outlives a call."""
-
-    def key(self, headers: Mapping[bytes, bytes], address: str) -> Awaitable[Key]:
-        """Who asks."""
 
     @property
     def open(self) -> bool:
@@ -89,14 +63,6 @@ class Served(Protocol):
 
     def check_ready(self) -> None:
         """Raises NotReady or Draining when it may not take traffic."""
-
-
-class _Direct(APIRoute):
-    """A route that its function's signature documents and that function's `asgi` answers, a plain ASGI endpoint."""
-
-    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        super().__init__(path, endpoint, **options)
-        self.app = endpoint.asgi  # type: ignore[attr-defined]
 
 
 class _Probed(Route):
@@ -116,18 +82,16 @@ class _Application(FastAPI):
     """FastAPI with an edge: every answer has its request id, and the hot paths go straight to their endpoint."""
 
     direct: Mapping[str, Callable[..., Any]] = {}
-    events: Iterable[Any] = ()
-    """The types of what surfaces stream."""
+    events: Callable[[], Mapping[str, Any]]
+    """The schemas of what surfaces stream."""
     terms: Terms
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, with the stream events that no route's signature tells of."""
         document = super().openapi()
         schemas = document["components"]["schemas"]
-        for kind in filter(None, self.events):
-            event = TypeAdapter(kind).json_schema(ref_template="#/components/schemas/{model}")
-            for name, schema in {**event.pop("$defs", {}), kind.__name__: event}.items():
-                schemas.setdefault(name, schema)
+        for name, schema in self.events().items():
+            schemas.setdefault(name, schema)
         document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
         document["security"] = [{"key": []}, {}]
         _mend(document)
@@ -222,11 +186,11 @@ def application(gateway: Served) -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.terms = gateway.terms
-    kept = Kept(lambda: gateway.memory, lambda: gateway.config.responses)
-    surfaces = _surfaces(gateway, kept)
-    _add_doors(app, [(surface, Door(surface, handler, gateway.key, gateway.terms)) for surface, handler in surfaces])
+    kept, catalogue = Kept(lambda: gateway.memory, lambda: gateway.config.responses), Catalogue(gateway)
+    spoken = list(surfaces(gateway, kept, catalogue))
+    app.direct, app.events = add_doors(app, spoken, gateway), lambda: event_schemas(spoken)
     who = _who(gateway)
-    listed = models(*_listed(gateway), who)
+    listed = models(catalogue.listed, catalogue.found, who)
     app.include_router(listed, prefix="/v1")
     app.include_router(listed, include_in_schema=False)
     app.include_router(responses(kept, who), prefix="/v1")
@@ -260,101 +224,6 @@ def _who_administers(who: Callable[[Request], Awaitable[Key]]) -> Callable[[Requ
         return key
 
     return administers
-
-
-def _listed(gateway: Served) -> tuple[Callable[[Key], list[Model]], Callable[[str, Key], Model | None]]:
-    """What shows in a key's models list, and how a model is found by its id: wildcards do not show, but are found."""
-
-    def shown(id: str, name: str) -> Model:
-        config = gateway.config
-        model = config.models[name]
-        told: Model = {
-            "id": id,
-            "object": "model",
-            "created": model.created,
-            "owned_by": model.owned_by,
-            "permission": [],
-        }
-        if model.about is None:
-            return told
-        return {**told, **model.about.told(able(planned(name, config.models, config.backends), config.backends))}
-
-    def listed(key: Key) -> list[Model]:
-        return [shown(name, name) for name in gateway.config.models if "*" not in name and key.grant.may(name)]
-
-    def found(id: str, key: Key) -> Model | None:
-        name = meant(id, gateway.config.models) if key.grant.may(id) else None
-        return shown(id, name) if name else None
-
-    return listed, found
-
-
-def _surfaces(gateway: Served, kept: Kept) -> Iterator[tuple[Surface, Handler]]:
-    """The dialects that are spoken, each with what answers it."""
-    yield Chat(), gateway.handle
-    yield Responses(kept, lambda: gateway.config.default_model), gateway.handle
-    yield CountInput(kept, lambda: gateway.config.default_model), gateway.count
-    yield Completions(), stack(gateway.handle, [hurried, prompted])
-    yield Messages(), gateway.handle
-    yield CountTokens(), gateway.count
-    yield Embeddings(), gateway.handle
-    yield Moderations(_Moderators(gateway).names), gateway.handle
-
-
-class _Moderators:
-    """The models that can moderate, looked up once for each configuration."""
-
-    def __init__(self, gateway: Served) -> None:
-        self._gateway = gateway
-        self._of: Config | None = None
-        self._names: list[str] = []
-
-    def names(self) -> list[str]:
-        config = self._gateway.config
-        if config is not self._of:
-            plans = {name: planned(name, config.models, config.backends) for name in config.models}
-            self._names = [name for name, plan in plans.items() if "moderations" in able(plan, config.backends)]
-            self._of = config
-        return self._names
-
-
-def _add_doors(app: _Application, doors: Sequence[tuple[Surface, Door]]) -> None:
-    """Each surface's path, with `/v1` and without, straight to its door; FastAPI documents it."""
-    direct: dict[str, Door] = {}
-    for surface, door in doors:
-        paths = [f"{prefix}{surface.path}{slash}" for prefix in ("/v1", "") for slash in ("", "/")]
-        app.router.routes.extend(Route(path, door, methods=["POST"]) for path in paths)
-        app.router.routes.append(_Direct(f"/v1{surface.path}", _documenting(surface, door), **_described(surface)))
-        direct |= dict.fromkeys(paths, door)
-    app.direct = direct
-    app.events = [surface.streams for surface, _ in doors]
-
-
-def _documenting(surface: Surface, door: Door) -> Callable[..., Any]:
-    """A function whose signature tells what the surface takes."""
-
-    async def asked(request: Any) -> None: ...
-
-    asked.__annotations__["request"] = surface.takes
-    asked.__name__, asked.__doc__ = surface.summary.lower().replace(" ", "_"), surface.description
-    asked.asgi = door  # type: ignore[attr-defined]
-    return asked
-
-
-def _described(surface: Surface) -> dict[str, Any]:
-    event = {"schema": {"$ref": f"#/components/schemas/{surface.streams.__name__}"}} if surface.streams else None
-    return {
-        "methods": ["POST"],
-        "response_model": surface.gives,
-        "summary": surface.summary,
-        "tags": [surface.name],
-        "responses": {
-            200: {"content": {"text/event-stream": event}} if event else {},
-            "4XX": {"model": surface.refuses, "description": "The request cannot be answered"},
-            "5XX": {"model": surface.refuses, "description": "The backend failed"},
-            422: {"model": surface.refuses, "description": "The payload is not valid"},
-        },
-    }
 
 
 def _add_health(app: FastAPI, gateway: Served) -> None:

@@ -12,7 +12,7 @@ from dragoman.edge import DEPLOYMENT
 
 PREFIX = "/openai/"
 
-_DEPLOYED = re.compile(r"/openai/deployments/(?P<name>.+?)(?P<path>/(?:chat/completions|completions|embeddings))/?")
+_DEPLOYED = re.compile(r"/openai/deployments/(?P<name>[^/].*?)(?P<path>/(?:chat/completions|completions|embeddings))/?")
 _PLAIN = re.compile(r"/openai(?:/v1)?(?P<path>/.+)")
 
 
