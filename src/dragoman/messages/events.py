@@ -18,27 +18,33 @@ from dragoman.messages.words import thoughts_in, usage, used
 from dragoman.wire.chat import ChatRequest
 from dragoman.wire.messages import SIGNATURE
 
-TEXT, THINKING = -1, -2
-"""The blocks that are no tool calls, which have numbers of their own."""
+TEXT, THINKING = "text", "thinking"
+"""The blocks that are no tool calls; those go by their numbers."""
 STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
-_GROWS = {TEXT: ("text_delta", "text"), THINKING: ("thinking_delta", "thinking")}
+_GROWS: dict[int | str, tuple[str, str]] = {
+    TEXT: ("text_delta", "text"),
+    THINKING: ("thinking_delta", "thinking"),
+}
 
 
 class _Block:
     """What is not told yet of a block, and of a call all that it is called with."""
 
-    __slots__ = ("arguments", "index", "key", "opening", "waiting")
+    __slots__ = ("_looked", "arguments", "key", "opening", "waiting")
 
-    def __init__(self, key: int, opening: dict[str, Any]) -> None:
+    def __init__(self, key: int | str, opening: dict[str, Any]) -> None:
         self.key, self.opening = key, opening
-        self.index = -1
         self.arguments: list[str] = []
         self.waiting: list[str] = []
+        self._looked = 0
 
     def complete(self) -> bool:
         """Whether another block may come: a call must have got its arguments."""
-        if self.key < 0:
+        if self.key in _GROWS:
             return True
+        if self._looked == len(self.arguments) or not self.arguments[-1].rstrip().endswith("}"):
+            return False  # a look takes as long as they are
+        self._looked = len(self.arguments)
         try:
             return isinstance(loaded("".join(self.arguments).encode(errors="replace")), dict)
         except ValueError:
@@ -57,7 +63,7 @@ class Events:
         self._started = False
         self._index = -1
         self._now: _Block | None = None
-        self._later: dict[int, _Block] = {}
+        self._later: dict[int | str, _Block] = {}
         self._head = b""
         """What a piece of text begins with while text is told; empty while anything else is."""
 
@@ -111,7 +117,7 @@ class Events:
                 opening = {"type": "tool_use", "id": call.get("id"), "name": function.get("name"), "input": {}}
                 yield from self._grown(call["index"], opening, function.get("arguments") or "")
 
-    def _grown(self, key: int, opening: dict[str, Any], text: str) -> Iterator[bytes]:
+    def _grown(self, key: int | str, opening: dict[str, Any], text: str) -> Iterator[bytes]:
         """More of a block. It waits while another one cannot be left."""
         self._said += len(text)
         now = self._now
@@ -135,10 +141,8 @@ class Events:
     def _piece(self, block: _Block, text: str) -> Iterator[bytes]:
         if not text:
             return
-        if block.key < 0:
-            kind, field = _GROWS[block.key]
-        else:
-            kind, field = "input_json_delta", "partial_json"
+        kind, field = _GROWS.get(block.key, ("input_json_delta", "partial_json"))
+        if block.key not in _GROWS:
             block.arguments.append(text)
         yield _event("content_block_delta", index=self._index, delta={"type": kind, field: text})
 
@@ -149,7 +153,7 @@ class Events:
         if block.key == THINKING:
             signed = {"type": "signature_delta", "signature": SIGNATURE}
             yield _event("content_block_delta", index=self._index, delta=signed)
-        if block.key >= 0:
+        if block.key not in _GROWS:
             arguments("".join(block.arguments), self._choice.finish, UpstreamBadEvent)
         yield _event("content_block_stop", index=self._index)
 
