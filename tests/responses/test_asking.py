@@ -1,17 +1,8 @@
 """What a request is in chat's words, as a backend that speaks them is asked."""
 
-import json
-
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import pytest_asyncio
 
-from dragoman.errors import InvalidRequest
-from dragoman.reading import request_in
-from dragoman.responses.asking import Asked
-from dragoman.responses.kept import listed_items
-from dragoman.wire.chat import ChatRequest
-from dragoman.wire.responses import ResponseRequest
 from tests.responses.answering import whole
 from tests.responses.speaking import HELLO, SHELL, WEATHER, ask, calling, native, refused
 from tests.serving import client
@@ -22,17 +13,31 @@ GAVE = {"type": "function_call_output", "call_id": "call_1", "output": "rain"}
 SAID = {"role": "user", "content": "Hello"}
 
 
-async def sent(**body):
-    """What the backend is asked, and the headers of the answer."""
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def sent():
+    """Asks, and gives what the backend is asked, and the headers of the answer."""
     async with native("Fine.") as (url, upstream):
-        status, headers, told = await ask(url, {**HELLO, **body})
-        assert status == 200, told
-        whole(told)
-        return upstream.requests[0].json, headers
+
+        async def asked(**body):
+            status, headers, told = await ask(url, {**HELLO, **body})
+            assert status == 200, told
+            whole(told)
+            return upstream.requests.pop().json, headers
+
+        yield asked
 
 
-async def messages(*items, **more):
-    return (await sent(input=list(items), **more))[0]["messages"]
+@pytest.fixture
+def messages(sent):
+    """Asks with items, and gives the messages that the backend is asked with."""
+
+    async def asked(*items):
+        return (await sent(input=list(items)))[0]["messages"]
+
+    return asked
 
 
 def answered(*parts):
@@ -43,7 +48,7 @@ def output_text(text):
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
 
 
-async def test_a_text_is_a_user_message_after_the_instructions():
+async def test_a_text_is_a_user_message_after_the_instructions(sent):
     asked, _ = await sent(input="Hello", instructions="Be kind.")
     assert asked["messages"] == [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hello"}]
 
@@ -83,11 +88,11 @@ async def test_a_text_is_a_user_message_after_the_instructions():
         ),
     ],
 )
-async def test_messages_of_every_kind_are_understood(item, message):
+async def test_messages_of_every_kind_are_understood(messages, item, message):
     assert await messages(item, SAID) == [message, {"role": "user", "content": "Hello"}]
 
 
-async def test_calls_that_follow_each_other_are_one_message_with_the_text_before_them():
+async def test_calls_that_follow_each_other_are_one_message_with_the_text_before_them(messages):
     custom = {"type": "custom_tool_call", "call_id": "call_2", "name": "shell", "input": "ls"}
     gave = {"type": "custom_tool_call_output", "call_id": "call_2", "output": "a b"}
     _, said, *results = await messages(SAID, answered(output_text("Let me look.")), CALLED, custom, GAVE, gave)
@@ -102,19 +107,19 @@ async def test_calls_that_follow_each_other_are_one_message_with_the_text_before
     ]
 
 
-async def test_what_is_said_after_calls_does_not_part_them_from_what_they_gave():
+async def test_what_is_said_after_calls_does_not_part_them_from_what_they_gave(messages):
     _, said, result = await messages(SAID, CALLED, answered(output_text("One moment.")), GAVE)
     assert (said["content"], len(said["tool_calls"]), result["role"]) == ("One moment.", 1, "tool")
 
 
-async def test_each_round_of_calls_is_a_message_of_its_own():
+async def test_each_round_of_calls_is_a_message_of_its_own(messages):
     again, gave = {**CALLED, "call_id": "call_2"}, {**GAVE, "call_id": "call_2"}
     said = await messages(SAID, CALLED, GAVE, again, gave)
     assert [message["role"] for message in said] == ["user", "assistant", "tool", "assistant", "tool"]
     assert said[1]["content"] is None
 
 
-async def test_a_picture_that_a_tool_gave_is_shown_after_all_results():
+async def test_a_picture_that_a_tool_gave_is_shown_after_all_results(messages):
     image = {"type": "input_image", "image_url": PIXEL}
     gave = {**GAVE, "output": [{"type": "input_text", "text": "See:"}, image]}
     again = {**CALLED, "call_id": "call_2"}
@@ -135,11 +140,11 @@ async def test_a_picture_that_a_tool_gave_is_shown_after_all_results():
         {"type": "reasoning", "id": "rs_1", "summary": [], "content": None, "encrypted_content": "gAAAA"},
     ],
 )
-async def test_items_of_what_we_do_not_have_are_left_out(item):
+async def test_items_of_what_we_do_not_have_are_left_out(messages, item):
     assert await messages(SAID, item) == [{"role": "user", "content": "Hello"}]
 
 
-async def test_thoughts_are_passed_on_within_their_turn():
+async def test_thoughts_are_passed_on_within_their_turn(messages):
     thought = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}], "encrypted_content": None}
     raw = {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "Hm hm."}]}
     _, said, _, again = await messages(SAID, thought, CALLED, GAVE, raw, answered(output_text("It rains.")))
@@ -148,7 +153,7 @@ async def test_thoughts_are_passed_on_within_their_turn():
     assert not any("reasoning_content" in message for message in later)
 
 
-async def test_parameters_have_chats_names():
+async def test_parameters_have_chats_names(sent):
     asked, headers = await sent(
         max_output_tokens=20,
         temperature=0,
@@ -234,12 +239,12 @@ async def test_a_stream_always_asks_for_the_usage():
         ),
     ],
 )
-async def test_the_format_of_the_text_has_chats_shape(format, told):
+async def test_the_format_of_the_text_has_chats_shape(sent, format, told):
     asked, _ = await sent(text={"format": format})
     assert asked.get("response_format") == told
 
 
-async def test_tools_have_chats_shape():
+async def test_tools_have_chats_shape(sent):
     grammar = {**SHELL, "name": "patch", "format": {"type": "grammar", "syntax": "lark", "definition": "start: /a/"}}
     asked, headers = await sent(tools=[WEATHER, SHELL, grammar], tool_choice="auto", parallel_tool_calls=False)
     function = {key: WEATHER[key] for key in ("name", "description", "parameters", "strict")}
@@ -259,7 +264,7 @@ async def test_tools_have_chats_shape():
     assert "x-dragoman-ignored" not in headers
 
 
-async def test_tools_that_we_do_not_have_are_left_out_and_named():
+async def test_tools_that_we_do_not_have_are_left_out_and_named(sent):
     search = {"type": "web_search", "external_web_access": False}
     mcp = {"type": "mcp", "server_label": "x", "server_url": "https://x.example"}
     asked, headers = await sent(tools=[search, WEATHER, mcp], parallel_tool_calls=True)
@@ -308,7 +313,7 @@ async def test_tools_of_a_namespace_are_offered_under_both_names():
         ),
     ],
 )
-async def test_a_tool_is_chosen_in_every_way(choice, told):
+async def test_a_tool_is_chosen_in_every_way(sent, choice, told):
     asked, _ = await sent(tools=[WEATHER, SHELL], tool_choice=choice)
     assert asked["tool_choice"] == told
 
@@ -333,79 +338,3 @@ async def test_the_default_model_answers_for_those_that_name_none():
     async with native("Fine.", top={"default_model": "m"}) as (url, _):
         status, _, told = await ask(url, {"input": "Hello"})
         assert (status, whole(told)["model"]) == (200, "m")
-
-
-def with_type(*kinds, **fields):
-    """Objects of these types, whose fields may be missing, null, or of any kind."""
-    anything = st.one_of(st.none(), st.booleans(), st.text(max_size=3), st.just([]), st.just({}))
-    optional = {name: st.one_of(value, anything) for name, value in fields.items()}
-    return st.fixed_dictionaries({}, optional={"type": st.sampled_from(kinds), **optional})
-
-
-NAME = st.sampled_from(["weather", "sea", "a b", ""])
-PART = with_type("input_text", "output_text", "refusal", "input_image", "input_file", "x", text=NAME, image_url=NAME)
-CONTENT = st.one_of(NAME, st.lists(PART, max_size=3))
-ITEM = with_type(
-    *(
-        "message",
-        "function_call",
-        "custom_tool_call",
-        "function_call_output",
-        "custom_tool_call_output",
-        "reasoning",
-        "x",
-    ),
-    role=st.sampled_from(["user", "assistant", "system", "developer", "tool"]),
-    content=CONTENT,
-    call_id=NAME,
-    name=NAME,
-    arguments=NAME,
-    input=NAME,
-    output=CONTENT,
-    namespace=NAME,
-    summary=st.lists(PART, max_size=2),
-    id=NAME,
-)
-TOOL = with_type(
-    *("function", "custom", "namespace", "web_search"),
-    name=NAME,
-    parameters=st.just({"type": "object"}),
-    tools=st.lists(with_type("function", name=NAME)),
-)
-CHOICE = st.one_of(
-    st.sampled_from(["auto", "none", "required"]),
-    with_type("function", "custom", "allowed_tools", "mcp", name=NAME, mode=st.just("auto"), tools=st.lists(TOOL)),
-)
-
-
-@settings(max_examples=400)
-@given(
-    st.fixed_dictionaries(
-        {"input": st.one_of(NAME, st.lists(ITEM, max_size=5))},
-        optional={
-            "tools": st.lists(TOOL, max_size=3),
-            "tool_choice": CHOICE,
-            "instructions": NAME,
-            "text": st.just({"format": {"type": "json_object"}}),
-            "top_logprobs": st.integers(-1, 21),
-            "messages": st.just([]),
-            "n": st.just(-1),
-            "top_k": st.integers(),
-        },
-    )
-)
-def test_whatever_is_asked_is_refused_or_a_valid_request_of_chats(body):
-    try:
-        request = request_in(json.dumps(body).encode(), ResponseRequest)
-        items = request.input if isinstance(request.input, list) else []
-        asked = Asked(request, "m", (), items)
-    except InvalidRequest as refusal:
-        wrong = (refusal.param or "input").partition("[")[0].partition(".")[0]
-    else:
-        wrong = None
-    if wrong:
-        assert wrong in body
-        return
-    assert len(asked.places) == len(asked.chat.messages)
-    assert ChatRequest.model_validate(asked.chat.given()).given() == asked.chat.given()
-    assert len(list(listed_items("resp_1", items))) == len(items)

@@ -4,6 +4,7 @@ import json
 
 import openai
 import pytest
+import pytest_asyncio
 
 from tests.responses.answering import events, streamed
 from tests.responses.speaking import HELLO, WEATHER, ask, native, plain, refused
@@ -12,6 +13,16 @@ from tests.upstream import always, chunked, json_answer, listening, sse, stream_
 
 USER = {"role": "user", "content": "Hello"}
 IMAGE = {"type": "input_image", "image_url": "data:image/png;base64,iVBORw0KGgo="}
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def text():
+    """A server whose backend knows nothing but text, and that backend."""
+    async with plain("Fine.") as made:
+        yield made
 
 
 def parts(*each):
@@ -72,11 +83,12 @@ def parts(*each):
         ({"previous_response_id": "resp_" + "0" * 32}, "previous_response_id", "previous_response_not_found"),
     ],
 )
-async def test_what_is_wrong_is_named_by_its_place(body, param, code):
-    async with plain("Fine.") as (url, upstream):
-        status, error = await refused(url, {**HELLO, **body})
-        assert (status, error["type"], error["param"], error["code"]) == (422, "invalid_request_error", param, code)
-        assert upstream.requests == []
+async def test_what_is_wrong_is_named_by_its_place(text, body, param, code):
+    url, upstream = text
+    asked = len(upstream.requests)
+    status, error = await refused(url, {**HELLO, **body})
+    assert (status, error["type"], error["param"], error["code"]) == (422, "invalid_request_error", param, code)
+    assert len(upstream.requests) == asked
 
 
 async def test_openais_statuses_can_be_had():
@@ -189,9 +201,8 @@ async def test_the_sdk_hears_of_the_failure():
         ("/resp_1", "PUT", 405),
     ],
 )
-async def test_what_is_not_there_is_told_in_the_envelope(path, method, status):
-    async with plain("Fine.") as (url, _):
-        assert (await refused(url, None, path, method))[0] == status
+async def test_what_is_not_there_is_told_in_the_envelope(text, path, method, status):
+    assert (await refused(text[0], None, path, method))[0] == status
 
 
 async def test_what_is_over_cannot_be_cancelled_nor_told_as_events():
