@@ -11,7 +11,7 @@ from dragoman import Gateway
 from dragoman.errors import MemoryDown, StoreDown
 from dragoman.storage.memory import InProcess
 from dragoman.store import Lasting, opened
-from dragoman.store.memory import FORGOTTEN
+from dragoman.store.memory import FORGOTTEN, Value
 from tests.postgres_server import needs_postgres, postgres_server
 from tests.serving import gateway, openai_backend
 from tests.store.databases import NOON, asked, row
@@ -76,9 +76,8 @@ async def test_one_who_puts_while_others_put_loses_nothing(url):
 
 
 async def test_what_is_over_is_deleted_and_nothing_else(store, url):
-    for number in range(FORGOTTEN + 20):
-        await store.put(f"old{number}", b"v", NOON + number / 1000)
-    await store.put("young", b"v", NOON + 100)
+    await store.put([Value(f"old{number}", b"v", NOON + number / 1000) for number in range(FORGOTTEN + 20)])
+    await store.put([Value("young", b"v", NOON + 100)])
     assert await store.forget(NOON + 50) == FORGOTTEN + 20
     assert await asked(url, "SELECT count(*) FROM memory") == [(1,)]
     assert [await store.get("young", NOON), await store.get("young", NOON + 100)] == [b"v", None]
@@ -162,3 +161,19 @@ async def test_a_value_costs_little_time_to_compute(store, memory):
         await memory.put(f"k{number}", bytes(1000), 60)
         await memory.get(f"k{number}")
     assert (time.process_time() - began) / 200 < 0.003
+
+
+async def test_of_many_that_put_at_once_all_are_kept_and_of_one_key_the_last(memory):
+    await asyncio.gather(*(memory.put(f"k{number % 70}", str(number).encode(), 60) for number in range(200)))
+    got = [await memory.get(f"k{number}") for number in range(70)]
+    assert got == [str(max(range(number, 200, 70))).encode() for number in range(70)]
+
+
+async def test_who_gave_up_waiting_takes_nothing_from_the_others(memory):
+    puts = [asyncio.ensure_future(memory.put(f"k{number}", b"v", 60)) for number in range(20)]
+    await asyncio.sleep(0)
+    puts[3].cancel()
+    await asyncio.gather(*puts, return_exceptions=True)
+    assert [await memory.get(f"k{number}") for number in range(20) if number != 3] == [b"v"] * 19
+    await memory.put("k3", b"again", 60)
+    assert await memory.get("k3") == b"again"

@@ -5,7 +5,7 @@ from typing import Any
 
 from dragoman.store.keys import add, changed, revoke, rotate
 from dragoman.store.ledger import TRIMMED, spent, trim, write
-from dragoman.store.memory import FORGOTTEN, drop, forget, get, put, take
+from dragoman.store.memory import FORGOTTEN, Value, drop, forget, get, put, take
 from dragoman.store.rows import Digest, Row, StoredKey, Taken
 from dragoman.store.sums import usage
 from dragoman.store.work import Clash, Driver
@@ -78,9 +78,9 @@ class Store:
         """The same, which is forgotten: of many who take it at once, one gets it."""
         return await self._driver.run(take(key, now), "write")
 
-    async def put(self, key: str, value: bytes, until: float) -> None:
-        """Keeps a value until then, in place of what was there."""
-        await self._driver.run(put(key, value, until), "write")
+    async def put(self, values: Sequence[Value]) -> None:
+        """Keeps values, in place of what was there, all of them or none."""
+        await self._driver.run(put(values), "write")
 
     async def drop(self, key: str) -> None:
         """Forgets a value."""

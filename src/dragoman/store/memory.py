@@ -1,6 +1,8 @@
 """What outlives a call, in a database: values by their key, each with its end."""
 
+from collections.abc import Iterable
 from hashlib import sha256
+from typing import NamedTuple
 
 from dragoman.store.texts import real
 from dragoman.store.work import One, Work
@@ -21,6 +23,14 @@ RETURNING 1
 """  # noqa: S608
 
 
+class Value(NamedTuple):
+    """A value by its key, kept until then (Unix seconds)."""
+
+    key: str
+    value: bytes
+    until: float
+
+
 def get(key: str, now: float) -> Work[bytes | None]:
     """The value; None if there is none, or its time is over."""
     found = yield One(_GET, (_named(key), now))
@@ -33,9 +43,10 @@ def take(key: str, now: float) -> Work[bytes | None]:
     return bytes(found[0][0]) if found and found[0][1] > now else None
 
 
-def put(key: str, value: bytes, until: float) -> Work[None]:
-    """In place of what was there."""
-    yield One(_PUT, (_named(key), value, real(until)))
+def put(values: Iterable[Value]) -> Work[None]:
+    """In place of what was there; of two by the same key, the last is kept."""
+    for each in values:
+        yield One(_PUT, (_named(each.key), each.value, real(each.until)))
 
 
 def drop(key: str) -> Work[None]:
