@@ -294,6 +294,26 @@ async def test_tools_of_a_namespace_are_offered_under_both_names():
         assert said["tools"][0]["function"]["name"] == said["messages"][1]["tool_calls"][0]["function"]["name"]
 
 
+async def test_tools_that_items_bring_are_offered_from_then_on():
+    sea = {"type": "namespace", "name": "sea", "tools": [{"type": "function", "name": "dive"}, {"type": "whale"}]}
+    brings = {"type": "additional_tools", "role": "developer", "tools": [SHELL, sea]}
+    async with native(calling("sea__dive", "{}"), "Wet.") as (url, upstream), client(url) as sdk:
+        first = await sdk.responses.create(model="m", input=[brings, SAID], tools=[WEATHER])
+        (call,) = first.output
+        assert (call.namespace, call.name) == ("sea", "dive")
+        output = {"type": "function_call_output", "call_id": call.call_id, "output": "wet"}
+        await sdk.responses.create(model="m", input=[output], previous_response_id=first.id)
+        offered = [[tool[tool["type"]]["name"] for tool in asked.json["tools"]] for asked in upstream.requests]
+        assert offered == [["weather", "shell", "sea__dive"], ["shell", "sea__dive"]]
+
+
+async def test_a_tool_that_an_item_brings_is_refused_where_it_stands():
+    brings = {"type": "additional_tools", "tools": [SHELL, {"type": "function", "name": "no name"}]}
+    async with native("Fine.") as (url, _):
+        status, error = await refused(url, {**HELLO, "input": [SAID, brings]})
+        assert (status, error["param"]) == (422, "input[1].tools[1].name")
+
+
 @pytest.mark.parametrize(
     ("choice", "told"),
     [

@@ -1,7 +1,7 @@
 """A request in chat's words, and what it says of a failure there in ours."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dragoman.errors import Failure, InvalidRequest
@@ -34,6 +34,8 @@ OTHERWISE = {
 }
 """What chat calls otherwise."""
 
+BRINGING = "additional_tools"
+"""The type of items that bring tools."""
 NOTHING = Offered([])
 _BLANK = ChatRequest.model_construct(model="", messages=[])
 _INDEXED = re.compile(r"(messages|tools)\[(\d+)\](?:\.function\b|\.custom\b)?(.*)", re.DOTALL)
@@ -47,9 +49,10 @@ class Asked:
 
     __slots__ = ("_ranked", "chat", "ignored", "offered", "places")
 
-    def __init__(self, request: ResponseRequest, model: str, before: Iterable[Item], items: Iterable[Item]) -> None:
-        tools: Any = request.tools
-        self.offered = Offered(tools) if tools else NOTHING
+    def __init__(self, request: ResponseRequest, model: str, before: Sequence[Item], items: Sequence[Item]) -> None:
+        tools: Any = request.tools or ()
+        added = _added(before, items)
+        self.offered = Offered(tools, added) if tools or added else NOTHING
         self.ignored = list(self.offered.ignored)
         self._ranked = bool(request.top_logprobs)
         messages = Messages(self.offered)
@@ -123,6 +126,14 @@ class Asked:
             if param == chat or param.startswith((f"{chat}.", f"{chat}[")):
                 return ours + param[len(chat) :]
         return param
+
+
+def _added(before: Sequence[Item], items: Sequence[Item]) -> list[tuple[str, Item]]:
+    """The tools that items bring, each with where it stands."""
+    earlier = [tool for item in before if item.get("type") == BRINGING for tool in item["tools"]]
+    brought = [(place, item) for place, item in enumerate(items) if item.get("type") == BRINGING]
+    now = [(f"input[{at}].tools[{inside}]", tool) for at, item in brought for inside, tool in enumerate(item["tools"])]
+    return [*(("previous_response_id", tool) for tool in earlier), *now]
 
 
 def _inside(place: str, rest: str) -> str:

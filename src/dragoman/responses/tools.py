@@ -1,7 +1,7 @@
 """Tools: offered in chat's words, and what the model calls told in ours."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from dragoman.errors import InvalidRequest
@@ -16,9 +16,12 @@ _SAFE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 class Offered:
-    """The tools of a request that can be offered. What we have no use for is left out, and named in `ignored`."""
+    """The tools of a request that can be offered. What we have no use for is left out, and named in `ignored`.
 
-    def __init__(self, tools: list[Tool]) -> None:
+    `added` are those that its items bring, each with where it stands.
+    """
+
+    def __init__(self, tools: Sequence[Tool], added: Iterable[tuple[str, Tool]] = ()) -> None:
         self.chat: list[Tool] = []
         """The same in chat's words."""
         self.places: list[str] = []
@@ -28,6 +31,8 @@ class Offered:
         self._meant: dict[str, tuple[str, str]] = {}
         for place, tool in enumerate(tools):
             self._offer(tool, f"tools[{place}]")
+        for where, tool in added:
+            self._offer(tool, where)
         if len(self.chat) > MOST:
             raise InvalidRequest(
                 f"Invalid 'tools': array too long. Expected at most {MOST} entries, with those in namespaces.",

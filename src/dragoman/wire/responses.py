@@ -121,6 +121,45 @@ class InputMessage(TypedDict):
     id: NotRequired[str | None]
 
 
+class FunctionTool(TypedDict):
+    __pydantic_config__ = LENIENT  # type: ignore[misc]
+    type: Literal["function"]
+    name: ToolName
+    description: NotRequired[str | None]
+    parameters: NotRequired[dict[str, Any] | None]
+    strict: NotRequired[bool | None]
+
+
+class CustomTool(TypedDict):
+    __pydantic_config__ = LENIENT  # type: ignore[misc]
+    type: Literal["custom"]
+    name: ToolName
+    description: NotRequired[str | None]
+    format: NotRequired[Other | None]
+
+
+_TOOLS = frozenset({"function", "custom"})
+Offered = Annotated[FunctionTool, Tag("~function")] | Annotated[CustomTool, Tag("~custom")]
+
+
+class NamespaceTool(TypedDict):
+    """Tools under a common name."""
+
+    __pydantic_config__ = LENIENT  # type: ignore[misc]
+    type: Literal["namespace"]
+    name: ToolName
+    description: NotRequired[str | None]
+    tools: Annotated[
+        list[Annotated[Offered | Annotated[Other, Tag("~other")], tagged_by_type(_TOOLS)]], Field(max_length=128)
+    ]
+
+
+Tool = Annotated[
+    Offered | Annotated[NamespaceTool, Tag("~namespace")] | Annotated[Other, Tag("~other")],
+    tagged_by_type(_TOOLS | {"namespace"}),
+]
+
+
 class FunctionCall(TypedDict):
     __pydantic_config__ = LENIENT  # type: ignore[misc]
     type: Literal["function_call"]
@@ -166,6 +205,14 @@ class Reference(TypedDict):
     id: str
 
 
+class AdditionalTools(TypedDict):
+    """Tools that are offered from here on."""
+
+    __pydantic_config__ = LENIENT  # type: ignore[misc]
+    type: Literal["additional_tools"]
+    tools: Annotated[list[Tool], Field(max_length=128)]
+
+
 _ITEMS = {
     "message": "~message",
     "function_call": "~call",
@@ -174,6 +221,7 @@ _ITEMS = {
     "custom_tool_call_output": "~output",
     "reasoning": "~reasoning",
     "item_reference": "~reference",
+    "additional_tools": "~tools",
 }
 
 
@@ -199,6 +247,7 @@ Item = Annotated[
     | Annotated[ToolOutput, Tag("~output")]
     | Annotated[Reasoning, Tag("~reasoning")]
     | Annotated[Reference, Tag("~reference")]
+    | Annotated[AdditionalTools, Tag("~tools")]
     | Annotated[Other, Tag("~other")],
     Discriminator(_by_item, custom_error_type="needs_type", custom_error_message="an object with a 'type'"),
 ]
@@ -207,45 +256,6 @@ Input = Annotated[
     Discriminator(
         _text_or_list, custom_error_type="needs_content", custom_error_message="a string or an array of items"
     ),
-]
-
-
-class FunctionTool(TypedDict):
-    __pydantic_config__ = LENIENT  # type: ignore[misc]
-    type: Literal["function"]
-    name: ToolName
-    description: NotRequired[str | None]
-    parameters: NotRequired[dict[str, Any] | None]
-    strict: NotRequired[bool | None]
-
-
-class CustomTool(TypedDict):
-    __pydantic_config__ = LENIENT  # type: ignore[misc]
-    type: Literal["custom"]
-    name: ToolName
-    description: NotRequired[str | None]
-    format: NotRequired[Other | None]
-
-
-_TOOLS = frozenset({"function", "custom"})
-Offered = Annotated[FunctionTool, Tag("~function")] | Annotated[CustomTool, Tag("~custom")]
-
-
-class NamespaceTool(TypedDict):
-    """Tools under a common name."""
-
-    __pydantic_config__ = LENIENT  # type: ignore[misc]
-    type: Literal["namespace"]
-    name: ToolName
-    description: NotRequired[str | None]
-    tools: Annotated[
-        list[Annotated[Offered | Annotated[Other, Tag("~other")], tagged_by_type(_TOOLS)]], Field(max_length=128)
-    ]
-
-
-Tool = Annotated[
-    Offered | Annotated[NamespaceTool, Tag("~namespace")] | Annotated[Other, Tag("~other")],
-    tagged_by_type(_TOOLS | {"namespace"}),
 ]
 
 
