@@ -58,11 +58,20 @@ class Prompt:
         return _NAMED.search(self.text)
 
     @cached_property
+    def offered(self) -> list[Record]:
+        """The tools, as it is told of them."""
+        told = _TOOLS.search(self.text)
+        return [json.loads(line) for line in told[1].splitlines()] if told else []
+
+    @cached_property
     def tools(self) -> dict[str, Schema]:
         """The parameters of each tool."""
-        told = _TOOLS.search(self.text)
-        tools = [json.loads(line) for line in told[1].splitlines()] if told else []
-        return {tool["name"]: tool["parameters"] for tool in tools}
+        return {tool["name"]: tool["parameters"] for tool in self.offered if "parameters" in tool}
+
+    @cached_property
+    def written(self) -> dict[str, str]:
+        """What is told of each tool that takes a text."""
+        return {tool["name"]: tool["description"] for tool in self.offered if "parameters" not in tool}
 
     @property
     def document(self) -> Any:
@@ -139,8 +148,11 @@ def _less(record: Record) -> Record:
 
 
 def blocks(calls: list[Called]) -> str:
-    written = [json.dumps({"name": name, "arguments": arguments}, ensure_ascii=False) for name, arguments in calls]
-    return "\n".join(f"<tool_call>\n{call}\n</tool_call>" for call in written)
+    return "\n".join(block(name=name, arguments=arguments) for name, arguments in calls)
+
+
+def block(**call: Any) -> str:
+    return f"<tool_call>\n{json.dumps(call, ensure_ascii=False)}\n</tool_call>"
 
 
 CALLING: dict[str, Callable[[list[Called]], str]] = {

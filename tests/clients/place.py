@@ -114,7 +114,7 @@ async def opened(script: Script = answering) -> AsyncIterator[Place]:
     async with listening(script) as upstream:
         plain = {shape: _backend(upstream.url, request, "plain") for shape, request in SHAPES.items()}
         odd = {manner: _backend(upstream.url, SHAPES["prompt"], manner) for manner in MANNERS}
-        models = {**{name: name for name in MODELS}, SHOWN: "prompt", "claude-*": "prompt"}
+        models = {**{name: name for name in MODELS}, SHOWN: "prompt", "claude-*": "prompt", "gpt-*": "prompt"}
         async with listening(embedding) as embeds:
             asked = {"url": embeds.url, "request": {"texts": "{{ input }}"}, "response": {"vectors": "vectors"}}
             backends = {**plain, **odd, EMBEDS: {"kind": "http", "embeddings": asked}}

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from tests.clients.guide import shown
-from tests.clients.place import MODULES, NODE, Place, needs_node, opened, printed, workplace
+from tests.clients.place import MODULES, NODE, SHOWN, Place, needs_node, opened, printed, workplace
 from tests.clients.worker import task, working
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), needs_node]
@@ -50,9 +50,11 @@ def exported(place: Place) -> dict[str, str]:
     return dict(re.findall(r"^export (\w+)=(.*)$", shown("sh", place.url)[0], re.MULTILINE))
 
 
-async def test_codex_does_its_work(place: Place, folder: Path):
+@pytest.mark.parametrize("model", [SHOWN, "gpt-5.5", "gpt-6-sol"])
+async def test_codex_does_its_work(place: Place, folder: Path, model: str):
+    """To models whose names it knows it offers other tools: one takes patches, one scripts, and items bring some."""
     (folder / ".codex").mkdir()
-    (folder / ".codex/config.toml").write_text("\n".join(shown("toml", place.url)))
+    (folder / ".codex/config.toml").write_text("\n".join(shown("toml", place.url)).replace(SHOWN, model))
     await did(place, folder, *CODEX, DRAGOMAN_KEY="sk-test")
 
 

@@ -1,16 +1,19 @@
 """A stand-in for a model that works: it does a task with whatever tools it is told of, and writes nothing but text."""
 
+import json
 import re
 from pathlib import Path
 from shlex import quote
 
-from tests.clients.model import Prompt, Schema, blocks, filled, telling
+from tests.clients.model import Prompt, Schema, block, blocks, filled, telling
 
 _TASK = re.compile(r"Create the file (\S+) that says: (.+?)\. Then read it\.")
 _RESULT = re.compile(r'<tool_result name="\w+">\n(.*?)\n</tool_result>', re.DOTALL)
 _COMMAND = {"cmd", "command"}
 _PLACE = {"file_path", "path"}
 _CONTENT = {"content", "contents"}
+_PATCH = "*** Begin Patch\n*** Add File: {path}\n+{words}\n*** End Patch\n"
+_SCRIPT = "text((await tools.exec_command({{cmd: {command}}})).output)"
 
 
 def task(path: Path, words: str) -> str:
@@ -33,19 +36,21 @@ def step(text: str) -> str:
 
 
 def _writing(prompt: Prompt, path: str, words: str) -> str:
-    """A call of a tool that writes files, if there is one."""
+    """A call of a tool that writes files or patches them, if there is one."""
     for name, schema in prompt.tools.items():
         if (place := _one(schema, _PLACE)) and (content := _one(schema, _CONTENT)):
             return _call(name, schema, {place: path, content: words})
-    return ""
+    patching = next((name for name in prompt.written if "patch" in name), None)
+    return block(name=patching, input=_PATCH.format(path=path, words=words)) if patching else ""
 
 
 def _running(prompt: Prompt, command: str) -> str:
-    """A call of a tool that runs commands."""
-    name, schema, parameter = next(
-        (name, schema, found) for name, schema in prompt.tools.items() if (found := _one(schema, _COMMAND))
-    )
-    return _call(name, schema, {parameter: command})
+    """A call of a tool that runs commands, or a script that calls one."""
+    for name, schema in prompt.tools.items():
+        if parameter := _one(schema, _COMMAND):
+            return _call(name, schema, {parameter: command})
+    name = next(name for name, told in prompt.written.items() if "JavaScript" in told)
+    return block(name=name, input=_SCRIPT.format(command=json.dumps(command)))
 
 
 def _one(schema: Schema, names: set[str]) -> str | None:
