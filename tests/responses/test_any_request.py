@@ -23,6 +23,12 @@ def with_type(*kinds, **fields):
 NAME = st.sampled_from(["weather", "sea", "a b", ""])
 PART = with_type("input_text", "output_text", "refusal", "input_image", "input_file", "x", text=NAME, image_url=NAME)
 CONTENT = st.one_of(NAME, st.lists(PART, max_size=3))
+TOOL = with_type(
+    *("function", "custom", "namespace", "web_search"),
+    name=NAME,
+    parameters=st.just({"type": "object"}),
+    tools=st.lists(with_type("function", name=NAME)),
+)
 ITEM = with_type(
     *(
         "message",
@@ -31,6 +37,7 @@ ITEM = with_type(
         "function_call_output",
         "custom_tool_call_output",
         "reasoning",
+        "additional_tools",
         "x",
     ),
     role=st.sampled_from(["user", "assistant", "system", "developer", "tool"]),
@@ -42,13 +49,8 @@ ITEM = with_type(
     output=CONTENT,
     namespace=NAME,
     summary=st.lists(PART, max_size=2),
+    tools=st.lists(TOOL, max_size=2),
     id=NAME,
-)
-TOOL = with_type(
-    *("function", "custom", "namespace", "web_search"),
-    name=NAME,
-    parameters=st.just({"type": "object"}),
-    tools=st.lists(with_type("function", name=NAME)),
 )
 CHOICE = st.one_of(
     st.sampled_from(["auto", "none", "required"]),
