@@ -1,6 +1,7 @@
 """A door: where calls in one dialect come in, and their answers leave."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any, ClassVar, Protocol
@@ -10,7 +11,7 @@ from pydantic import BaseModel
 from dragoman.access import Who
 from dragoman.call import Begun, Call, Chunk, Handler, Key, begun
 from dragoman.edge import OPENAI, Caller, EventStream, Gone, Manners, Receive, Send, Terms, failure_of, promptly
-from dragoman.errors import Failure
+from dragoman.errors import Failure, GatewayError
 from dragoman.logs import log
 from dragoman.wire.chat import ChatRequest
 from dragoman.wire.error import ErrorEnvelope
@@ -47,26 +48,28 @@ class Streaming(Protocol):
         ...
 
 
-class Question(Protocol):
-    """What a caller asks."""
+class Question(ABC):
+    """What a caller asks, and how it is answered."""
 
-    request: ChatRequest
-    """In the words that everything behind the door understands."""
+    __slots__ = ("request",)
 
+    def __init__(self, request: ChatRequest) -> None:
+        self.request = request
+        """In the words that everything behind the door understands."""
+
+    @abstractmethod
     def folded(self) -> Folding:
         """For the whole answer."""
-        ...
 
     def streamed(self) -> Streaming:
-        """For the answer in pieces."""
-        ...
+        """For the answer in pieces. Raises GatewayError where the surface has none."""
+        raise GatewayError(detail=f"{type(self).__name__} is answered whole")
 
-    async def over(self) -> None:
-        """The answer is whole, and will be told now."""
-        ...
+    async def over(self) -> None:  # noqa: B027
+        """The answer is whole, and will be told now. Most surfaces keep nothing of it."""
 
 
-class Surface:
+class Surface(ABC):
     """An API dialect: how it is asked and how it answers. What it is asked goes through a Door."""
 
     name: ClassVar[str]
@@ -83,11 +86,11 @@ class Surface:
     """The type of its failures."""
     manners: ClassVar[Manners] = OPENAI
 
+    @abstractmethod
     async def asked(self, body: bytes, caller: Caller, key: Key) -> Question:
         """What a body asks. Raises Failure."""
-        raise NotImplementedError
 
-    def reword(self, failure: Failure, question: Question) -> None:
+    def reword(self, failure: Failure, question: Question) -> None:  # noqa: B027
         """Puts what a failure behind the door says of the request, in chat's words, into the dialect's own."""
 
 

@@ -4,7 +4,7 @@ import time
 
 from dragoman.call import Key
 from dragoman.completion import Folded, Streamed
-from dragoman.door import Surface
+from dragoman.door import Question, Surface
 from dragoman.edge import Caller
 from dragoman.ids import unique
 from dragoman.reading import request_in
@@ -22,19 +22,13 @@ class Chat(Surface):
         return ChatQuestion(request_in(body, ChatRequest, caller.model))
 
 
-class ChatQuestion:
+class ChatQuestion(Question):
     """What is asked, as it is understood behind the door."""
 
-    __slots__ = ("request",)
-
-    def __init__(self, request: ChatRequest) -> None:
-        self.request = request
+    __slots__ = ()
 
     def folded(self) -> Folded:
         return Folded(unique("chatcmpl-"), int(time.time()), self.request.model)
 
     def streamed(self) -> Streamed:
         return Streamed(unique("chatcmpl-"), int(time.time()), self.request.model, self.request.wants_usage)
-
-    async def over(self) -> None:
-        """Nothing is kept of it."""

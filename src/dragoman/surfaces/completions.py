@@ -5,13 +5,12 @@ from typing import Any
 
 from dragoman.asked import message as asked_with
 from dragoman.call import Key
-from dragoman.door import Surface
+from dragoman.door import Question, Surface
 from dragoman.edge import Caller
 from dragoman.errors import InvalidRequest, Unable
 from dragoman.prompts.asking import Prompt, asking
 from dragoman.prompts.telling import FoldedText, StreamedText, Wanted
 from dragoman.reading import request_in
-from dragoman.wire.chat import ChatRequest
 from dragoman.wire.completions import MAX_TOKENS, CompletionRequest, TextCompletion, TextCompletionEvent
 
 MOST_CHOICES = 1024
@@ -99,13 +98,13 @@ def _message(prompt: str | list[int], suffix: str | None) -> dict[str, Any]:
     return asked_with([{"type": "text", "text": before}, tokens, {"type": "text", "text": after}])
 
 
-class CompletionQuestion:
+class CompletionQuestion(Question):
     """A request in a chat's words, and how its answer is told in those of completions."""
 
-    __slots__ = ("_wanted", "request")
+    __slots__ = ("_wanted",)
 
     def __init__(self, request: Prompt, wanted: Wanted) -> None:
-        self.request: ChatRequest = request
+        super().__init__(request)
         self._wanted = wanted
 
     def folded(self) -> FoldedText:
@@ -113,6 +112,3 @@ class CompletionQuestion:
 
     def streamed(self) -> StreamedText:
         return StreamedText(self.request.model, self.request.wants_usage, self._wanted)
-
-    async def over(self) -> None:
-        """Nothing is kept of it."""

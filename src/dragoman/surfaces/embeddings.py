@@ -6,13 +6,12 @@ from dragoman.asked import Embed
 from dragoman.call import Chunk, Key
 from dragoman.counting.estimate import Estimate
 from dragoman.counting.requests import prompt_tokens
-from dragoman.door import Streaming, Surface
+from dragoman.door import Question, Surface
 from dragoman.edge import Caller
 from dragoman.errors import UpstreamBadResponse
 from dragoman.json import dumped
 from dragoman.reading import request_in
 from dragoman.vectors import Vector, base64, plain
-from dragoman.wire.chat import ChatRequest
 from dragoman.wire.embeddings import EmbeddingsAnswer, EmbeddingsRequest
 
 COUNTER = Estimate()
@@ -29,25 +28,19 @@ class Embeddings(Surface):
         return EmbeddingsQuestion(request_in(body, EmbeddingsRequest, caller.model))
 
 
-class EmbeddingsQuestion:
+class EmbeddingsQuestion(Question):
     """Which texts are to be embedded, and how that is told."""
 
-    __slots__ = ("_asked", "_base64", "request")
+    __slots__ = ("_asked", "_base64")
 
     def __init__(self, asked: EmbeddingsRequest) -> None:
         beside = {"dimensions": asked.dimensions, "user": asked.user}
         self._asked = Embed.of(asked.model, asked.texts, beside, asked.__pydantic_extra__ or {})
-        self.request: ChatRequest = self._asked
+        super().__init__(self._asked)
         self._base64 = asked.encoding_format == "base64"
 
     def folded(self) -> "Folded":
         return Folded(self._asked, self._base64)
-
-    def streamed(self) -> Streaming:
-        raise NotImplementedError("embeddings are told at once: the request has no `stream`")
-
-    async def over(self) -> None:
-        """Nothing is kept of it."""
 
 
 class Folded:

@@ -1,7 +1,7 @@
 """Messages: Anthropic's dialect, and how many tokens a message would have."""
 
 from dragoman.call import Chunk, Key
-from dragoman.door import Surface
+from dragoman.door import Question, Surface
 from dragoman.edge import Caller
 from dragoman.ids import unique
 from dragoman.json import dumped
@@ -47,13 +47,13 @@ class CountTokens(Surface):
         return CountQuestion(request_in(body, CountTokensRequest, caller.model))
 
 
-class MessagesQuestion:
+class MessagesQuestion(Question):
     """What is asked, as a chat."""
 
-    __slots__ = ("_beginning", "request")
+    __slots__ = ("_beginning",)
 
     def __init__(self, asked: MessagesRequest) -> None:
-        self.request = chat(asked)
+        super().__init__(chat(asked))
         self._beginning = prefill(asked)
 
     def folded(self) -> Whole:
@@ -62,26 +62,17 @@ class MessagesQuestion:
     def streamed(self) -> Events:
         return Events(unique("msg_"), self.request, self._beginning)
 
-    async def over(self) -> None:
-        """Nothing is kept of it."""
 
-
-class CountQuestion:
+class CountQuestion(Question):
     """What would be asked, as a chat that is not streamed."""
 
-    __slots__ = ("request",)
+    __slots__ = ()
 
     def __init__(self, asked: CountTokensRequest) -> None:
-        self.request = chat(asked).without("stream", "stream_options")
+        super().__init__(chat(asked).without("stream", "stream_options"))
 
     def folded(self) -> "Counted":
         return Counted()
-
-    def streamed(self) -> Events:
-        raise AssertionError("a number is not streamed")
-
-    async def over(self) -> None:
-        """Nothing is kept of it."""
 
 
 class Counted:

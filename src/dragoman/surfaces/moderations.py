@@ -5,14 +5,13 @@ from typing import Any
 
 from dragoman.asked import Moderate
 from dragoman.call import Chunk, Key
-from dragoman.door import Streaming, Surface
+from dragoman.door import Question, Surface
 from dragoman.edge import Caller
 from dragoman.errors import NotAllowed, UnknownModel, UpstreamBadResponse
 from dragoman.ids import unique
 from dragoman.json import dumped
 from dragoman.names import meant
 from dragoman.reading import request_in
-from dragoman.wire.chat import ChatRequest
 from dragoman.wire.moderations import CATEGORIES, SEEN, ModerationsAnswer, ModerationsRequest
 
 USUAL = "omni-moderation-latest"
@@ -54,23 +53,17 @@ def _usual(able: Sequence[str], key: Key) -> str:
     return named
 
 
-class ModerationsQuestion:
+class ModerationsQuestion(Question):
     """Which texts are to be looked at."""
 
-    __slots__ = ("_asked", "request")
+    __slots__ = ("_asked",)
 
     def __init__(self, asked: ModerationsRequest, model: str) -> None:
         self._asked = Moderate.of(model, asked.texts, {}, asked.__pydantic_extra__ or {})
-        self.request: ChatRequest = self._asked
+        super().__init__(self._asked)
 
     def folded(self) -> "Folded":
         return Folded(self._asked)
-
-    def streamed(self) -> Streaming:
-        raise NotImplementedError("moderations are told at once: the request has no `stream`")
-
-    async def over(self) -> None:
-        """Nothing is kept of it."""
 
 
 class Folded:

@@ -67,13 +67,14 @@ class Responses(_Spoken):
         return ResponsesQuestion(request, asked, items, self.kept, key)
 
 
-class ResponsesQuestion:
+class ResponsesQuestion(Question):
     """What is asked, and where its answer is kept."""
 
-    __slots__ = ("_answer", "_frame", "_items", "_kept", "_key", "_previous", "_stored", "asked", "request")
+    __slots__ = ("_answer", "_frame", "_items", "_kept", "_key", "_previous", "_stored", "asked")
 
     def __init__(self, request: ResponseRequest, asked: Asked, items: list[Item], kept: Kept, key: Key) -> None:
-        self.request, self.asked = asked.chat, asked
+        super().__init__(asked.chat)
+        self.asked = asked
         self._items, self._previous, self._kept, self._key = items, request.previous_response_id, kept, key
         self._stored = request.store is not False and kept.keeps
         self._frame = Frame(unique("resp_"), asked.chat.model, request, self._stored)
@@ -104,13 +105,14 @@ class CountInput(_Spoken):
         return CountQuestion(asked)
 
 
-class CountQuestion:
+class CountQuestion(Question):
     """How many tokens it is."""
 
-    __slots__ = ("_tokens", "asked", "request")
+    __slots__ = ("_tokens", "asked")
 
     def __init__(self, asked: Asked) -> None:
-        self.asked, self.request = asked, asked.chat.without("stream", "stream_options")
+        super().__init__(asked.chat.without("stream", "stream_options"))
+        self.asked = asked
         self._tokens: int | None = None
 
     def folded(self) -> "CountQuestion":
@@ -124,12 +126,6 @@ class CountQuestion:
         if self._tokens is None:
             raise UpstreamBadResponse(detail="no tokens were counted")
         return dumped({"object": "response.input_tokens", "input_tokens": self._tokens})
-
-    def streamed(self) -> Streamed:
-        raise NotImplementedError
-
-    async def over(self) -> None:
-        """Nothing is kept of it."""
 
 
 def _check(request: ResponseRequest, model: str | None, keeps: bool) -> None:
