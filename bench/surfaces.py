@@ -36,7 +36,8 @@ models:
   embed: http
 store: null
 """
-JSON, BURST, PACED = WORKS
+ARGUMENTS = "serve $config --port $port --log-level warning"
+JSON, BURST, _ = WORKS
 
 
 def chat(work: Work) -> dict[str, Any]:
@@ -84,16 +85,22 @@ SURFACES: Mapping[str, tuple[str, Any, Mapping[str, str]]] = {
 """Where each is asked, with what, and what a whole answer contains."""
 
 
-def works(names: list[str]) -> dict[str, list[Work]]:
+Kinds = Mapping[str, Mapping[str, Work]]
+"""For each kind of call, how it is made by each surface."""
+Costs = Mapping[str, Mapping[str, list[float]]]
+"""The CPU of a call in each round, likewise."""
+
+
+def works(names: list[str]) -> Kinds:
     """The kinds of calls by each surface; their bodies are written down."""
-    made: dict[str, list[Work]] = {}
+    made: dict[str, dict[str, Work]] = {work.name: {} for work in WORKS}
     for name in names:
         path, asked, marks = SURFACES[name]
         for work in WORKS:
             if mark := marks.get("stream" if work.events else "JSON"):
                 own = replace(work, name=f"{name} {work.name}".replace(",", ""), path=path, mark=mark)
                 (FOLDER / own.file).write_bytes(as_body(asked(work)))
-                made.setdefault(work.name, []).append(own)
+                made[work.name][name] = own
     return made
 
 
@@ -118,37 +125,30 @@ def main() -> int:
     return 0
 
 
-def compared(
-    kinds: dict[str, list[Work]], tools: Tools, core: int | None, chosen: argparse.Namespace
-) -> dict[str, dict[str, list[float]]]:
-    """The CPU of each call in each round, by kind of call and surface; in turn, in one process."""
+def compared(kinds: Kinds, tools: Tools, core: int | None, chosen: argparse.Namespace) -> Costs:
+    """Calls by all surfaces in turn, in one process."""
     dragoman = Gateway("surfaces", "dragoman", str(ROOT / ".venv/bin/dragoman"), "", CONFIG, ARGUMENTS)
     port = free_port()
     log = FOLDER / "surfaces.log"
-    spent: dict[str, dict[str, list[float]]] = {}
+    spent: dict[str, dict[str, list[float]]] = {kind: {name: [] for name in ways} for kind, ways in kinds.items()}
     with log.open("wb") as output:
         options = {"stdout": output, "stderr": subprocess.STDOUT}
         with running(dragoman.command(tools.folder, tools.upstream, port), core, **options) as process:
-            wait_for_answer(process, port, FOLDER / kinds[JSON.name][0].file, log)
+            wait_for_answer(process, port, FOLDER / kinds[JSON.name]["chat"].file, log)
             for _ in range(chosen.rounds):
-                for name, ways in kinds.items():
-                    for work in ways:
-                        cost = measured(process.pid, port, work, tools, chosen.calls).cpu
-                        spent.setdefault(name, {}).setdefault(work.path + work.name, []).append(cost)
+                for kind, ways in kinds.items():
+                    for name, work in ways.items():
+                        spent[kind][name].append(measured(process.pid, port, work, tools, chosen.calls).cpu)
     return spent
 
 
-ARGUMENTS = "serve $config --port $port --log-level warning"
-
-
-def show(spent: dict[str, dict[str, list[float]]]) -> None:
+def show(spent: Costs) -> None:
     """Medians, and the median of the ratios to chat within a round."""
     for kind, ways in spent.items():
-        first = next(iter(ways.values()))
         print(kind)
         for name, costs in ways.items():
-            ratio = median(cost / base for cost, base in zip(costs, first, strict=True))
-            print(f"  {name:44} {median(costs):8.0f} µs   × {ratio:.2f}")
+            ratio = median(cost / base for cost, base in zip(costs, ways["chat"], strict=True))
+            print(f"  {name:20} {median(costs):8.0f} µs   × {ratio:.2f}")
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def test_the_commands_check_and_serve_the_yaml(tmp_path, monkeypatch):
     named = re.search(r"\$schema=(\S+)", YAML[0])[1]
     assert "backends" in json.loads((tmp_path / named).read_text())["properties"]
     assert "corp-chat" in shell(check, 0, tmp_path)
-    announced = shell(f"timeout 5 {serve} --port 0 | head -1", 0, tmp_path)
+    announced = shell(f"coproc {{ exec {serve} --port 0; }}\nhead -1 <&${{COPROC[0]}}; kill $COPROC_PID", 0, tmp_path)
     assert "listens on" in announced
 
 

@@ -195,6 +195,7 @@ async def test_the_sdk_hears_of_the_failure():
         ("/resp_1", "DELETE", 404),
         ("/resp_1/input_items", "GET", 404),
         ("/resp_1/cancel", "POST", 404),
+        ("/compact", "POST", 404),
         ("/resp_" + "0" * 32, "GET", 404),
         ("/resp_1/telepathy", "GET", 404),
         ("", "GET", 405),

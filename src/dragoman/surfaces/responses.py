@@ -9,7 +9,7 @@ from starlette.responses import Response as Answer
 from dragoman.call import Chunk, Key
 from dragoman.door import Question, Surface
 from dragoman.edge import Caller
-from dragoman.errors import Failure, InvalidRequest, UpstreamBadResponse
+from dragoman.errors import Failure, InvalidRequest, UnknownPath, UpstreamBadResponse
 from dragoman.ids import unique
 from dragoman.json import dumped
 from dragoman.reading import request_in
@@ -196,6 +196,10 @@ def _add_changes(router: APIRouter, kept: Kept, who: Callable[..., Any]) -> None
     async def delete_response(id: str, key: Annotated[Key, Depends(who)]) -> Answer:
         await kept.drop(key, id)
         return _json({"id": id, "object": "response", "deleted": True})
+
+    @router.post("/compact", include_in_schema=False)
+    async def compact_conversation() -> Answer:
+        raise UnknownPath("Conversations are not compacted here. Send what matters of one as `input`.")
 
     @router.post("/{id}/cancel", summary="Cancel a response", response_model=Response)
     async def cancel_response(id: str, key: Annotated[Key, Depends(who)]) -> Answer:
