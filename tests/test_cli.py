@@ -266,12 +266,13 @@ async def test_check_shows_what_each_model_resolves_to(folder):
         ["m", "corp", "http", "http://127.0.0.1:1", "emulated"],
         ["it's mine", "mine", "python", "mine:answer", "emulated, 40/s"],
         [
-            "m: emulates stream, n, stop, max_tokens, usage, tools, functions, json_object, json_schema, system; "
-            "refuses images, audio, files, logprobs, audio_output, prediction, web_search; ignores history"
+            "m: emulates stream, n, stop, max_tokens, usage, tools, functions, json_object, json_schema, system, "
+            "token_prompts; refuses images, audio, files, logprobs, audio_output, prediction, web_search, embeddings, "
+            "moderations; ignores history"
         ],
         [
-            "it's mine: emulates stream, n, stop, max_tokens, usage, tools, functions, json_object, json_schema; "
-            "refuses logprobs, audio_output, prediction, web_search"
+            "it's mine: emulates stream, n, stop, max_tokens, usage, tools, functions, json_object, json_schema, "
+            "token_prompts; refuses logprobs, audio_output, prediction, web_search, embeddings, moderations"
         ],
     ]
 
