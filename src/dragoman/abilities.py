@@ -47,7 +47,9 @@ Treatment = Literal["native", "emulate", "reject", "ignore"]
 KINDS: frozenset[Ability] = frozenset({"chat", "embeddings", "moderations"})
 """What a model is asked for at all; a backend has each, or not."""
 OF_EMBEDDINGS: frozenset[Ability] = frozenset({"dimensions", "token_inputs"})
-"""What only makes sense with embeddings; what is in neither, with chat."""
+"""What only makes sense with embeddings."""
+OF_TEXTS: frozenset[Ability] = KINDS | OF_EMBEDDINGS | {"usage"}
+"""What requests about texts can ask for; all else is asked for in chat."""
 
 CANNOT_BE_MADE: frozenset[Ability] = KINDS | {
     *("images", "audio", "files", "logprobs", "audio_output", "prediction", "web_search")
@@ -171,11 +173,12 @@ class Supplied(BaseModel):
 def sensible(treatments: dict[Ability, Treatment]) -> dict[Ability, Treatment]:
     """Without what only makes sense with a kind of request that the backend does not take at all."""
 
-    def makes_sense(ability: Ability) -> bool:
-        kind: Ability = "embeddings" if ability in OF_EMBEDDINGS else "chat"
-        return ability in KINDS or ability == "usage" or treatments[kind] == "native"
-
-    return {ability: treatment for ability, treatment in treatments.items() if makes_sense(ability)}
+    taken = set[Ability](KINDS | {"usage"})
+    if treatments["embeddings"] == "native":
+        taken |= OF_EMBEDDINGS
+    if treatments["chat"] == "native":
+        taken.update(ability for ability in ABILITIES if ability not in OF_TEXTS)
+    return {ability: treatment for ability, treatment in treatments.items() if ability in taken}
 
 
 class Asking:
@@ -187,7 +190,7 @@ class Asking:
         self.request = request
         self.talks = not isinstance(request, Texts)
         """Whether it is a conversation, and not texts to be looked at."""
-        self.roles = {message["role"] for message in request.messages} if self.talks else set()
+        self.roles = {message["role"] for message in request.messages}
         """Who speaks in its messages."""
         contents = [message.get("content") for message in request.messages]
         self.parts = {part["type"] for content in contents if isinstance(content, list) for part in content}
@@ -222,15 +225,15 @@ ASKED: dict[Ability, Callable[[Asking], Any]] = {
     "system": lambda asking: "system" in asking.roles or "developer" in asking.roles,
     "developer": lambda asking: "developer" in asking.roles,
     "history": lambda asking: not asking.roles.isdisjoint(("assistant", "tool", "function")),
-    "images": lambda asking: asking.talks and "image_url" in asking.parts,
+    "images": lambda asking: "image_url" in asking.parts,
     "audio": lambda asking: "input_audio" in asking.parts,
     "files": lambda asking: "file" in asking.parts,
     "logprobs": lambda asking: asking.request.logprobs,
     "audio_output": lambda asking: asking.request.audio or "audio" in (asking.request.modalities or ()),
     "prediction": lambda asking: asking.request.prediction,
     "web_search": lambda asking: asking.request.web_search_options is not None,
-    "reasoning": lambda asking: asking.talks,
-    "token_prompts": lambda asking: asking.talks and TOKENS in asking.parts,
+    "reasoning": lambda asking: True,
+    "token_prompts": lambda asking: TOKENS in asking.parts,
     "chat": lambda asking: asking.talks,
     "embeddings": lambda asking: isinstance(asking.request, Embed),
     "dimensions": lambda asking: isinstance(asking.request, Embed) and asking.request.dimensions,

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeAlias
 
 from dragoman.wire.chat import ChatRequest, text_of
 
+USER = "user"
 TOKENS = "tokens"
 """The type of a part that is an array of tokens."""
 
@@ -21,7 +22,7 @@ def message(said: Any) -> dict[str, Any]:
     """The user message that a text is, or an array of tokens, or a list of content parts."""
     if isinstance(said, list) and said and isinstance(said[0], int):
         said = [{"type": TOKENS, TOKENS: said}]
-    return {"role": "user", "content": said}
+    return {"role": USER, "content": said}
 
 
 @cache
@@ -55,7 +56,7 @@ class Texts(ChatRequest, defer_build=True):
     def texts(self) -> list[Any]:
         """The same as they were sent: texts, or lists of parts. What a route has added are no texts."""
         said: list[Any] = self.messages
-        return [each["content"] for each in said if each["role"] == "user"]
+        return [each["content"] for each in said if each["role"] == USER]
 
     @property
     def limit(self) -> int:
@@ -70,7 +71,8 @@ class Texts(ChatRequest, defer_build=True):
 
     def where(self, message: int, part: int | None = None) -> str:
         """What the caller calls the place of a message, or of a part of it."""
-        return "input" if len(self.messages) == 1 else f"input[{message}]"
+        before = sum(each["role"] == USER for each in self.messages[:message])
+        return "input" if len(self.texts) == 1 else f"input[{before}]"
 
     def _sent(self) -> Any:
         return self.inputs

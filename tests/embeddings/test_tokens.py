@@ -95,3 +95,17 @@ async def test_tokens_in_a_conversation_become_text_too(vocabulary):
             _, headers, body = await post(url, asked)
     assert b'"the cat\\nsat"' in body
     assert headers["x-dragoman-emulated"] == "token_prompts,usage"
+
+
+async def test_what_a_route_adds_for_conversations_is_no_text(vocabulary):
+    async with listening(points) as upstream:
+        config = http(upstream.url, {"tokens": vocabulary}, response={"vectors": "points"})
+        form = {"type": "json_object"}
+        chatty = {"prompt": {"before": "Be kind.", "after": "Be brief."}, "defaults": {"stop": ["x"]}}
+        config["models"] = {"m": {"backend": "b", "parameters": {"response_format": form, "n": 2}, **chatty}}
+        async with gateway(config) as url:
+            _, headers, answer = await embed(url, input=[[256, 257], [258]])
+            assert (await refused(url, input=[[256], [99999]]))[2] == "input[1]"
+        assert upstream.requests[0].json == {"texts": ["the cat", "ü"]}
+    assert answer["usage"]["prompt_tokens"] == 3
+    assert headers["x-dragoman-emulated"] == "token_inputs,usage"

@@ -29,7 +29,7 @@ BYTES_OF_A_FILE = 50
 def prompt_tokens(request: ChatRequest, counter: Counter) -> int:
     """The tokens that a request asks with: its messages, tools and schema; of one about texts, the texts alone."""
     if isinstance(request, Texts):
-        return sum(_of_text(message.get("content"), counter) for message in request.messages)
+        return sum(_of_text(text, counter) for text in request.texts)
     schemas = (request.tools, request.functions, request.response_format)
     texts = ["\n".join(dumped(schema).decode() for schema in schemas if schema)]
     tokens = THE_ANSWER

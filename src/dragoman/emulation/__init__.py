@@ -2,7 +2,18 @@
 
 from collections.abc import AsyncIterator
 
-from dragoman.abilities import ABILITIES, ASKED, KINDS, PARAMETERS, PARTS, Ability, Asking, Supplied, Treatment
+from dragoman.abilities import (
+    ABILITIES,
+    ASKED,
+    KINDS,
+    OF_TEXTS,
+    PARAMETERS,
+    PARTS,
+    Ability,
+    Asking,
+    Supplied,
+    Treatment,
+)
 from dragoman.asked import TOKENS
 from dragoman.call import Call, Chunk, Handler, Middleware, Telling, stack
 from dragoman.counting import opened as counter_of
@@ -121,13 +132,15 @@ class _Completing:
             self._treatments["stream"] = "emulate"
         self.lacking = [(ability, ASKED[ability]) for ability in ABILITIES if self._treatments[ability] != "native"]
         """What it lacks, and how that is asked for."""
+        self._of_texts = [lacked for lacked in self.lacking if lacked[0] in OF_TEXTS]
         self._makes = _made(backend, supplied, self._treatments)
         self._roads: dict[Asked, Handler] = {}
 
     def handle(self, call: Call) -> AsyncIterator[Chunk]:
         """Goes the road that has what this call asks for."""
         asking = Asking(call.request)
-        asked = {ability: self._treatments[ability] for ability, asks in self.lacking if asks(asking)}
+        lacking = self.lacking if asking.talks else self._of_texts
+        asked = {ability: self._treatments[ability] for ability, asks in lacking if asks(asking)}
         if not IN_TEXT.isdisjoint(asked):
             self._imply(asked, asking)
         key = frozenset(asked.items())
