@@ -11,6 +11,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from dragoman.guard.options import Guarded
 from dragoman.units import Bytes, Seconds
 
+MOST_OF_TEXTS = 128 * 1024 * 1024
+"""Bytes: 2048 embeddings of 3072 numbers, written out."""
+
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
@@ -138,3 +141,8 @@ class Reach(Guarded):
     def limit(self) -> float:
         """How many seconds a call may take in all."""
         return self.timeout.total
+
+    def for_texts(self) -> Self:
+        """The same where thousands of texts are asked about: unless it is said, an answer may be as long as that."""
+        given = "max_answer" in self.model_fields_set
+        return self if given else self.model_copy(update={"max_answer": MOST_OF_TEXTS})

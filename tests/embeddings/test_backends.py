@@ -207,3 +207,15 @@ async def test_hooks_and_conditions_see_texts_as_they_see_messages():
             assert headers["x-dragoman-backend"] == "long"
         assert upstream.requests[0].json == {"texts": ["a ***", "b"]}
     assert len(answer["data"]) == 2
+
+
+@pytest.mark.parametrize(("options", "status"), [({}, 200), ({"max_answer": "10MiB"}, 502)])
+async def test_many_long_embeddings_fit_unless_a_bound_is_set(options, status):
+    numbers = base64.b64encode(bytes(4 * 3072)).decode()
+    said = json_answer({"data": [{"index": place, "embedding": numbers} for place in range(1000)]})
+
+    async with listening(always(said)) as upstream, gateway(openai_backend(upstream.url, **options)) as url:
+        asked = {"model": "m", "input": ["a"] * 1000, "encoding_format": "base64"}
+        told_status, _, body = await post(url, asked, "/v1/embeddings")
+    assert told_status == status
+    assert (len(body) > 15 * 2**20) == (status == 200)

@@ -57,11 +57,13 @@ class OpenAI(Reach, Supplied):
         reach = self.model_copy(update={"headers": {**login, **self.headers}})
         url = self.url.rstrip("/") + CHAT_PATH
         explain = _explained if self.show_errors else None
-        async with Upstream(url, reach, explain, tape=ground.tape) as upstream:
+        chat = Upstream(url, reach, explain, tape=ground.tape)
+        texts = Upstream(url, reach.for_texts(), explain, tape=ground.tape)
+        async with chat, texts:
             yield by_kind(
-                lambda call: _answered(upstream, call, self),
-                lambda call: _looked(upstream, call, self, EMBEDDINGS),
-                lambda call: _looked(upstream, call, self, MODERATIONS),
+                lambda call: _answered(chat, call, self),
+                lambda call: _looked(texts, call, self, EMBEDDINGS),
+                lambda call: _looked(texts, call, self, MODERATIONS),
             )
 
 

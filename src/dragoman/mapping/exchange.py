@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from codecs import getincrementaldecoder
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -47,12 +47,14 @@ NEVER_IGNORED = frozenset({"model", "messages", "stream_options"}).union(
 async def opened(options: Mapped, ground: Ground) -> AsyncIterator[Handler]:
     """The handler of a described chat API, while it is open."""
     fixed = {name: value for name, value in options.headers.items() if "{" not in value}
-    reach = Reach(**{**{name: getattr(options, name) for name in Reach.model_fields}, "headers": fixed})
+    given = {name: getattr(options, name) for name in Reach.model_fields.keys() & options.model_fields_set}
+    reach = Reach(**{**given, "headers": fixed})
     async with AsyncExitStack() as opening:
         login = await opening.enter_async_context(options.auth.opened()) if options.auth else None
         way = _Way(reach, login, ground, opening)
+        to_texts = replace(way, reach=reach.for_texts())
         chat = await _chatting(options, way) if options.chats else None
-        looking = {name: await _looking(about, options, way) for name, about in options.of_texts.items()}
+        looking = {name: await _looking(about, options, to_texts) for name, about in options.of_texts.items()}
         yield by_kind(chat, looking.get("embeddings"), looking.get("moderations"))
 
 
