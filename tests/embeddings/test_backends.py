@@ -35,6 +35,17 @@ async def test_an_openai_upstream_is_given_token_arrays_as_they_are(sent):
     assert told(answer) == [numbers(each) for each in arrays]
 
 
+async def test_an_upstream_that_takes_few_texts_is_asked_several_times():
+    options = {"embeddings": {"batch": 2, "parallel": 2}}
+    async with listening(vectors.openai) as upstream, gateway(openai_backend(upstream.url, **options)) as url:
+        texts = ["x" * length for length in range(1, 6)]
+        _, _, answer = await embed(url, input=texts)
+        asked = [received.json["input"] for received in upstream.requests]
+    assert sorted(asked) == [texts[0:2], texts[2:4], texts[4:]]
+    assert told(answer) == [numbers(text) for text in texts]
+    assert answer["usage"]["prompt_tokens"] == 21
+
+
 async def test_an_upstream_that_only_tells_numbers_and_knows_other_words_is_understood():
     options = {"parameters": {"encoding_format": None, "dimensions": "output_dimension"}}
     async with listening(vectors.openai) as upstream, gateway(openai_backend(upstream.url, **options)) as url:

@@ -2,13 +2,15 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Literal
+from functools import partial, reduce
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from dragoman.abilities import ABILITIES, Ability, Supplied
-from dragoman.asked import Texts
+from dragoman.asked import Embed, Texts, message
 from dragoman.call import Call, Chunk, Handler
+from dragoman.completion import added
 from dragoman.errors import (
     UpstreamBadContentType,
     UpstreamBadEncoding,
@@ -18,14 +20,27 @@ from dragoman.errors import (
 )
 from dragoman.ground import Ground, by_kind
 from dragoman.json import dumped, loaded
+from dragoman.mapping.batches import chunks, gathered
 from dragoman.mapping.completions import Completions
-from dragoman.mapping.findings import EMBEDDINGS, MODERATIONS, About
+from dragoman.mapping.findings import EMBEDDINGS, MODERATIONS, About, Read
 from dragoman.mapping.framing import END, SSE
+from dragoman.mapping.texts import MOST
 from dragoman.outgoing import Outgoing
 from dragoman.reach import HTTPURL, HeaderText, Reach
 from dragoman.upstream import JSON_TYPE, Answer, Explained, Upstream
 
 CHAT_PATH = "/chat/completions"
+
+
+class Batching(BaseModel):
+    """How texts are embedded."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    batch: Annotated[int, Field(ge=1, le=MOST)] = MOST
+    """How many texts one request takes."""
+    parallel: Annotated[int, Field(ge=1, le=64)] = 8
+    """How many requests are open at once for one call."""
 
 
 class OpenAI(Reach, Supplied):
@@ -40,6 +55,8 @@ class OpenAI(Reach, Supplied):
     """The model to ask the upstream for, instead of the caller's."""
     parameters: dict[str, str | None] = Field(default={})
     """Parameters that the upstream calls otherwise; null for those that it does not take."""
+    embeddings: Batching = Batching()
+    """For an upstream that takes fewer texts at once than OpenAI's 2048."""
     show_errors: bool = False
     """Let callers read why the upstream did not accept a request."""
 
@@ -78,15 +95,28 @@ def _asked(call: Call, options: OpenAI, more: Mapping[str, Any]) -> dict[str, An
 
 
 async def _looked(upstream: Upstream, call: Call, options: OpenAI, about: About) -> AsyncIterator[Chunk]:
-    """What is said of texts."""
+    """What is said of texts, asked in as many requests as the upstream needs."""
+    request = call.request
+    assert isinstance(request, Texts)
+    texts = request.texts
+    most = options.embeddings.batch if isinstance(request, Embed) else len(texts)
+    batches = [list(map(message, texts[at : at + most])) for at in range(0, len(texts), most)]
+    works = [partial(_said, upstream, call.asking(messages=batch), options, about) for batch in batches]
+    answers = await gathered(works, options.embeddings.parallel)
+    usages = [usage for _, usage in answers if usage]
+    said = [each for said, _ in answers for each in said]
+    for chunk in chunks(said, reduce(added, usages) if usages else None):
+        yield chunk
+
+
+async def _said(upstream: Upstream, call: Call, options: OpenAI, about: About) -> Read:
+    """What is said of the texts of one request."""
     target = upstream.target.removesuffix(CHAT_PATH) + about.path
     asked = Outgoing("POST", target, JSON_TYPE, dumped(_asked(call, options, about.asked)))
-    value = await _json(await upstream.send(call.open, asked, reached=call.reached))
+    value = await upstream.json(asked, "what was said of texts", call.reached)
     if not isinstance(value, dict) or value.get("error"):
         raise _failed(value, UpstreamBadResponse(detail="not what is said of texts"))
-    assert isinstance(call.request, Texts)
-    for chunk in about.read(value, len(call.request.inputs)):
-        yield chunk
+    return about.read(value, len(call.request.messages))
 
 
 async def _answered(upstream: Upstream, call: Call, options: OpenAI) -> AsyncIterator[Chunk]:
@@ -117,19 +147,15 @@ async def _answered(upstream: Upstream, call: Call, options: OpenAI) -> AsyncIte
                 yield chunk
 
 
-async def _json(answer: Answer) -> Any:
+async def _whole(answer: Answer) -> list[Chunk]:
     _check_type(answer, "json")
     body = await answer.whole()
     try:
-        return loaded(body)
+        value = loaded(body)
     except UnicodeDecodeError as error:
         raise UpstreamBadEncoding(detail="not UTF-8") from error
     except ValueError as error:
         raise UpstreamBadResponse(detail=f"not JSON: {error}") from error
-
-
-async def _whole(answer: Answer) -> list[Chunk]:
-    value = await _json(answer)
     if not isinstance(value, dict) or value.get("error") or not value.get("choices"):
         raise _failed(value, UpstreamBadResponse(detail="not a chat completion"))
     return Completions().chunks(value)

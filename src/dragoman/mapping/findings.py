@@ -1,13 +1,15 @@
-"""Reads OpenAI's own JSON about texts, embeddings or moderations, into chunks."""
+"""Reads OpenAI's own JSON about texts: embeddings and moderations."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
-from dragoman.call import Chunk
-from dragoman.mapping.batches import Said, checked, chunks
+from dragoman.mapping.batches import Said, checked
 from dragoman.mapping.verdicts import verdict
 from dragoman.vectors import vector
+
+Read: TypeAlias = tuple[list[Said], dict[str, Any] | None]
+"""What is said of each text, and the usage."""
 
 
 @dataclass(frozen=True)
@@ -15,24 +17,24 @@ class About:
     """What an upstream that speaks OpenAI is asked about texts, beside what the caller says, and how it answers."""
 
     path: str
-    read: Callable[[dict[str, Any], int], list[Chunk]]
-    """The chunks of an answer about so many texts. Raises UpstreamBadResponse."""
+    read: Callable[[dict[str, Any], int], Read]
+    """Reads an answer about so many texts. Raises UpstreamBadResponse."""
     asked: Mapping[str, Any]
 
 
-def _embeddings(value: dict[str, Any], count: int) -> list[Chunk]:
+def _embeddings(value: dict[str, Any], count: int) -> Read:
     data, usage = value.get("data"), value.get("usage")
     if isinstance(data, list) and all(isinstance(item, dict) and isinstance(item.get("index"), int) for item in data):
         data = sorted(data, key=lambda item: item["index"])
-    return chunks(checked(data, count, _embedding), usage if isinstance(usage, dict) else None)
+    return checked(data, count, _embedding), usage if isinstance(usage, dict) else None
 
 
 def _embedding(item: Any) -> Said:
     return {"embedding": vector(item.get("embedding") if isinstance(item, dict) else None)}
 
 
-def _moderations(value: dict[str, Any], count: int) -> list[Chunk]:
-    return chunks(checked(value.get("results"), count, _result), None)
+def _moderations(value: dict[str, Any], count: int) -> Read:
+    return checked(value.get("results"), count, _result), None
 
 
 def _result(item: Any) -> Said:
