@@ -48,7 +48,8 @@ class Batches:
     """A backend that is asked about texts, while it is open."""
 
     def __init__(self, options: AboutTexts, sender: Sender, reading: Reading, upstream: Upstream) -> None:
-        self._options, self._sender, self._reading, self._upstream = options, sender, reading, upstream
+        self._sender, self._reading, self._upstream = sender, reading, upstream
+        self._most, self._one, self._parallel = options.most, options.one, options.parallel
         self._find = _found(options)
         self._read = _reader(options)
 
@@ -60,10 +61,10 @@ class Batches:
             told = "This model cannot see images. Ask with text alone, or ask another model."
             raise Unable(told, param="input", code="unsupported_content")
         given = variables(request, self._sender.names & NAMES)
-        inputs, most = request.inputs, self._options.most
+        inputs, most = request.inputs, self._most
         batches = [inputs[at : at + most] for at in range(0, len(inputs), most)]
         works = [self._answer(self._asked(given, request, batch), call.reached) for batch in batches]
-        answers = await gathered(works, self._options.parallel)
+        answers = await gathered(works, self._parallel)
         said = [each for answer, batch in zip(answers, batches, strict=True) for each in self._said(answer, len(batch))]
         usages = [usage for answer in answers if (usage := told_usage(self._reading.usage(answer)))]
         for chunk in chunks(said, reduce(added, usages) if usages else None, self._ignored(request)):
@@ -83,7 +84,7 @@ class Batches:
 
     def _said(self, answer: Any, count: int) -> list[Said]:
         results = self._find(answer)
-        return checked([results] if self._options.one else results, count, self._read)
+        return checked([results] if self._one else results, count, self._read)
 
     def _ignored(self, request: Texts) -> dict[str, str] | None:
         given = request.model_fields_set.intersection(BESIDE) - self._sender.names
