@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ import pytest
 
 from dragoman.errors import StoreDown
 from dragoman.store import opened
+from dragoman.store.memory import Value
 from dragoman.store.migrating import SCRIPTS, migrate, newest
 from dragoman.store.opening import NEWEST
 from tests.store.databases import NOON, asked, assert_sums_are_those_of_the_rows, key, row
@@ -52,6 +54,30 @@ async def test_a_new_database_gets_its_tables(empty):
         await store.add(key())
         await store.write([row("r1")])
     assert await asked(empty, "SELECT version_num FROM alembic_version") == [(NEWEST,)]
+
+
+async def test_a_new_file_gets_at_once_what_the_migrations_would_make(tmp_path, monkeypatch):
+    migrate(f"sqlite:///{tmp_path}/migrated.db")
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", None)
+    async with opened(f"sqlite:///{tmp_path}/fresh.db"):
+        pass
+    assert dumped(tmp_path / "fresh.db") == dumped(tmp_path / "migrated.db")
+
+
+async def test_a_file_with_somebody_elses_tables_is_not_taken_for_a_new_one(tmp_path):
+    with sqlite3.connect(tmp_path / "theirs.db") as connection:
+        connection.execute("CREATE TABLE keys (theirs TEXT)")
+    with pytest.raises(StoreDown):
+        async with opened(f"sqlite:///{tmp_path}/theirs.db"):
+            pass
+    with sqlite3.connect(tmp_path / "theirs.db") as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("keys",)]
+
+
+def dumped(file):
+    """All that is in a database, whatever the blanks."""
+    with sqlite3.connect(file) as connection:
+        return [line.split() for line in connection.iterdump()]
 
 
 async def test_a_current_database_is_opened_at_once_and_without_a_process(url, monkeypatch):
@@ -99,7 +125,7 @@ async def test_a_database_without_a_memory_gets_one_and_keeps_its_keys_and_its_l
     async with opened(empty) as store:
         assert [each["calls"] for each in await store.usage(["key"], 0)] == [7]
         assert [each.name for each in (await store.changed(-1))[1]] == ["alice"]
-        await store.put("k", b"v", NOON)
+        await store.put([Value("k", b"v", NOON)])
         assert await store.get("k", NOON - 1) == b"v"
     assert await asked(empty, "SELECT version_num FROM alembic_version") == [(NEWEST,)]
 
@@ -124,7 +150,9 @@ async def test_a_migration_that_fails_leaves_everything_as_it_was(url, scripts):
         assert await store.changed(0) == (0, [])
 
 
-async def test_migrations_that_take_too_long_are_given_up(empty, monkeypatch):
+async def test_migrations_that_take_too_long_are_given_up(empty, scripts, monkeypatch):
+    (scripts / "versions/0002_memory.py").unlink()
+    await asyncio.to_thread(migrate, empty, scripts)
     monkeypatch.setattr("dragoman.store.opening.MIGRATE_SECONDS", 0.01)
     with pytest.raises(StoreDown, match="within"):
         async with opened(empty):

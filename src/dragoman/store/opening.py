@@ -24,6 +24,10 @@ class _Versioned(Driver, Protocol):
         """The revision that the database has; None if it is new."""
         ...
 
+    async def make(self) -> bool:
+        """Makes the newest tables at once, if it is new and that is possible; tells whether it did."""
+        ...
+
 
 def usable(url: str) -> None:
     """Raises ConfigError for a URL that no store can be at. Its message quotes nothing of it."""
@@ -35,7 +39,8 @@ async def opened(url: str) -> AsyncIterator[Store]:
     """The store at a URL; its tables are made or migrated first. Raises StoreDown, and ConfigError like `usable`."""
     driver = _driver(url)
     try:
-        if await driver.version() != NEWEST:
+        version = await driver.version()
+        if version != NEWEST and not (version is None and await driver.make()):
             await _migrate(url)
         yield Store(driver)
     finally:

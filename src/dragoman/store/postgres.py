@@ -46,6 +46,10 @@ class Postgres:
     async def version(self) -> str | None:
         return await self.run(_version(), "read")
 
+    async def make(self) -> bool:
+        """Tables are made by migrations only: a server has one database for long."""
+        return False
+
     async def close(self) -> None:
         if self._pool is not None:
             self._pool.terminate()

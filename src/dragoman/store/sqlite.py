@@ -16,6 +16,7 @@ from dragoman.errors import StoreDown
 from dragoman.store.work import Added, Clash, Columns, Found, Fresh, Manner, One, Rows, Work
 
 BUSY_SECONDS = 5.0
+FRESH = Path(__file__).with_name("fresh.sql")
 AT_ONCE = 50
 """Rows of one statement: each is a time that the interpreter is fought for with the event loop."""
 BEGIN = {"read": "BEGIN", "write": "BEGIN IMMEDIATE", "keep": "BEGIN IMMEDIATE"}
@@ -36,6 +37,10 @@ class SQLite:
 
     async def version(self) -> str | None:
         return await self._in_thread(self._version)
+
+    async def make(self) -> bool:
+        """Makes the tables of a file that has none; false if it has some."""
+        return await self._in_thread(self._make)
 
     async def close(self) -> None:
         with suppress(StoreDown):
@@ -80,6 +85,19 @@ class SQLite:
         made = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
         found = connection.execute("SELECT version_num FROM alembic_version").fetchone() if made else None
         return found[0] if found else None
+
+    def _make(self) -> bool:
+        connection = self._connection()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            empty = not connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+            for statement in FRESH.read_text(encoding="utf-8").split(";\n") if empty else ():
+                connection.execute(statement)
+            connection.execute("COMMIT")
+        except BaseException as error:
+            self._undo(connection, error)
+            raise
+        return empty
 
     def _close(self) -> None:
         if self._open is not None:

@@ -198,7 +198,7 @@ def _add_changes(router: APIRouter, kept: Kept, who: Callable[..., Any]) -> None
         return _json({"id": id, "object": "response", "deleted": True})
 
     @router.post("/compact", include_in_schema=False)
-    async def compact_conversation() -> Answer:
+    async def compact_conversation(key: Annotated[Key, Depends(who)]) -> Answer:
         raise UnknownPath("Conversations are not compacted here. Send what matters of one as `input`.")
 
     @router.post("/{id}/cancel", summary="Cancel a response", response_model=Response)
