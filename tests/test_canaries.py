@@ -13,7 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.test_cli import ran
+from tests.forking import ran
 from tests.upstream import answer, listening
 
 NAMES = (

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pytest
 
 import dragoman
+from tests.forking import ran
 from tests.serving import QUESTION, needs_curl, post
 from tests.upstream import always, json_answer, listening
 
@@ -48,13 +49,6 @@ async def started(*arguments):
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "dragoman", *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=PIPE, stderr=PIPE
     )
-
-
-async def ran(*arguments):
-    """Exit code, standard output and standard error of a command that ends."""
-    process = await started(*arguments)
-    out, err = await asyncio.wait_for(process.communicate(), 20)
-    return process.returncode, out.decode(), err.decode()
 
 
 @dataclass

@@ -9,8 +9,9 @@ from jsonschema import Draft202012Validator
 
 from dragoman.preset import names
 from dragoman.tape.files import read
+from tests.forking import ran
 from tests.serving import needs_curl, post
-from tests.test_cli import ran, serving
+from tests.test_cli import serving
 from tests.upstream import LAST_CHUNK, always, chunked, json_answer, listening, sse, stream_head
 
 CONFIG = """\

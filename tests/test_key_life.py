@@ -10,10 +10,10 @@ import openai
 import pytest
 
 from dragoman.access.credentials import made
+from tests.forking import ran
 from tests.life import running as process
 from tests.life.running import running
 from tests.serving import QUESTION, TRUSTED, raw
-from tests.test_cli import ran
 
 CONFIG = {
     "backends": {"b": {"kind": "python", "target": "mine:answer"}},

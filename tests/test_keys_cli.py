@@ -15,7 +15,7 @@ import yaml
 from dragoman.access.credentials import digest, well_formed
 from dragoman.config import Config
 from dragoman.store import Row, opened
-from tests.test_cli import ran
+from tests.forking import ran
 
 CONFIG = """\
 backends: {b: {kind: demo}}

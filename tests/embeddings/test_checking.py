@@ -7,7 +7,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from tests.embeddings.vectors import http, points
-from tests.test_cli import ran
+from tests.forking import ran
 from tests.upstream import always, json_answer, listening
 
 
