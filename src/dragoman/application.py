@@ -1,6 +1,6 @@
 """The FastAPI application around a gateway: its paths, its documentation, its errors."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from dragoman.backends.demo import Demo, DemoAPI
 from dragoman.call import ANYONE, Key
 from dragoman.catalogue import Catalogue, Configured
 from dragoman.cors import crossing
+from dragoman.door import Surface
 from dragoman.edge import (
     Caller,
     Manners,
@@ -26,7 +27,7 @@ from dragoman.edge import (
     failure_of,
     request_id_in,
 )
-from dragoman.entrance import Answering, add_doors, event_schemas, surfaces
+from dragoman.entrance import Answering, add_doors, documented, schemas_beside, surfaces
 from dragoman.errors import Failure, GatewayError, MethodNotAllowed, NotAllowed, Unauthorized, UnknownPath
 from dragoman.keyring import Keyring
 from dragoman.logs import log, note_failure
@@ -82,15 +83,16 @@ class _Application(FastAPI):
     """FastAPI with an edge: every answer has its request id, and the hot paths go straight to their endpoint."""
 
     direct: Mapping[str, Callable[..., Any]] = {}
-    events: Callable[[], Mapping[str, Any]]
-    """The schemas of what surfaces stream."""
+    spoken: Sequence[Surface] = ()
     terms: Terms
 
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document, with the stream events that no route's signature tells of."""
+        """The OpenAPI document. What it tells of surfaces is made when it is first asked for, since that takes long."""
+        if self.openapi_schema is None:
+            self.router.routes.extend(map(documented, self.spoken))
         document = super().openapi()
         schemas = document["components"]["schemas"]
-        for name, schema in self.events().items():
+        for name, schema in (each for surface in self.spoken for each in schemas_beside(surface).items()):
             schemas.setdefault(name, schema)
         document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
         document["security"] = [{"key": []}, {}]
@@ -188,7 +190,7 @@ def application(gateway: Served) -> FastAPI:
     app.terms = gateway.terms
     kept, catalogue = Kept(lambda: gateway.memory, lambda: gateway.config.responses), Catalogue(gateway)
     spoken = list(surfaces(gateway, kept, catalogue))
-    app.direct, app.events = add_doors(app, spoken, gateway), lambda: event_schemas(spoken)
+    app.direct, app.spoken = add_doors(app, spoken, gateway), [surface for surface, _ in spoken]
     who = _who(gateway)
     for routes in (models(catalogue.listed, catalogue.found, who), responses(kept, who)):
         app.include_router(routes, prefix="/v1")

@@ -82,6 +82,8 @@ class Surface(ABC):
     gives: ClassVar[Any]
     streams: ClassVar[Any] = None
     """The type of its events, if it has any."""
+    beside: ClassVar[tuple[Any, ...]] = ()
+    """The types of what its other paths tell."""
     refuses: ClassVar[Any] = ErrorEnvelope
     """The type of its failures."""
     manners: ClassVar[Manners] = OPENAI

@@ -1,6 +1,6 @@
 """Every surface with its paths: straight to its door, and documented by FastAPI."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from fastapi import FastAPI
@@ -57,50 +57,38 @@ def add_doors(app: FastAPI, spoken: Sequence[tuple[Surface, Handler]], gateway: 
         door = Door(surface, handler, gateway.key, gateway.terms)
         paths = [f"{prefix}{surface.path}{slash}" for prefix in ("/v1", "") for slash in ("", "/")]
         app.router.routes.extend(Route(path, door, methods=["POST"]) for path in paths)
-        app.router.routes.append(_Direct(f"/v1{surface.path}", _documenting(surface, door), **_described(surface)))
         doors |= dict.fromkeys(paths, door)
     return doors
 
 
-class _Direct(APIRoute):
-    """A route that its function's signature documents and that function's `asgi` answers, a plain ASGI endpoint."""
-
-    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        super().__init__(path, endpoint, **options)
-        self.app = endpoint.asgi  # type: ignore[attr-defined]
-
-
-def _documenting(surface: Surface, door: Door) -> Callable[..., Any]:
-    """A function whose signature tells what the surface takes."""
+def documented(surface: Surface) -> APIRoute:
+    """A route that tells FastAPI's documentation of a surface; its path leads to a door before it comes to this."""
 
     async def asked(request: Any) -> None: ...
 
     asked.__annotations__["request"] = surface.takes
     asked.__name__, asked.__doc__ = surface.summary.lower().replace(" ", "_"), surface.description
-    asked.asgi = door  # type: ignore[attr-defined]
-    return asked
-
-
-def _described(surface: Surface) -> dict[str, Any]:
     event = {"schema": {"$ref": f"#/components/schemas/{surface.streams.__name__}"}} if surface.streams else None
-    return {
-        "methods": ["POST"],
-        "response_model": surface.gives,
-        "summary": surface.summary,
-        "tags": [surface.name],
-        "responses": {
+    return APIRoute(
+        f"/v1{surface.path}",
+        asked,
+        methods=["POST"],
+        response_model=surface.gives,
+        summary=surface.summary,
+        tags=[surface.name],
+        responses={
             200: {"content": {"text/event-stream": event}} if event else {},
             "4XX": {"model": surface.refuses, "description": "The request cannot be answered"},
             "5XX": {"model": surface.refuses, "description": "The backend failed"},
             422: {"model": surface.refuses, "description": "The payload is not valid"},
         },
-    }
+    )
 
 
-def event_schemas(spoken: Sequence[tuple[Surface, Handler]]) -> dict[str, Any]:
-    """The schemas of what surfaces stream, of which no route's signature tells, by their names."""
+def schemas_beside(surface: Surface) -> dict[str, Any]:
+    """The schemas of what a surface tells beside its answers, by their names."""
     schemas: dict[str, Any] = {}
-    for kind in (surface.streams for surface, _ in spoken if surface.streams):
-        event = TypeAdapter(kind).json_schema(ref_template="#/components/schemas/{model}")
-        schemas |= {**event.pop("$defs", {}), kind.__name__: event}
+    for kind in filter(None, (surface.streams, *surface.beside)):
+        schema = TypeAdapter(kind).json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= {**schema.pop("$defs", {}), kind.__name__: schema}
     return schemas

@@ -60,7 +60,7 @@ class Responses(_Spoken):
 
     name, path, summary = "responses", "/responses", "Create response"
     description = "Answers a conversation in items, whole or, with `stream: true`, as server-sent events."
-    gives, streams = Response, ResponseEvent
+    gives, streams, beside = Response, ResponseEvent, (InputItems, DeletedResponse)
 
     async def asked(self, body: bytes, caller: Caller, key: Key) -> "ResponsesQuestion":
         request, asked, items = await self.read(body, caller, key)
@@ -171,13 +171,13 @@ def responses(kept: Kept, who: Callable[..., Any]) -> APIRouter:
 
 
 def _add_reading(router: APIRouter, kept: Kept, who: Callable[..., Any]) -> None:
-    @router.get("/{id}", summary="Retrieve a response", response_model=Response)
+    @router.get("/{id}", summary="Retrieve a response", responses=_tells(Response))
     async def retrieve_response(id: str, key: Annotated[Key, Depends(who)], stream: str = "false") -> Answer:
         if stream.lower() not in ("false", "0", ""):
             raise _unsupported("stream", "What is kept is told whole: ask without `stream`.")
         return _json((await kept.found(key, id))["response"])
 
-    @router.get("/{id}/input_items", summary="List input items", response_model=InputItems)
+    @router.get("/{id}/input_items", summary="List input items", responses=_tells(InputItems))
     async def list_input_items(
         id: str,
         key: Annotated[Key, Depends(who)],
@@ -192,7 +192,7 @@ def _add_reading(router: APIRouter, kept: Kept, who: Callable[..., Any]) -> None
 
 
 def _add_changes(router: APIRouter, kept: Kept, who: Callable[..., Any]) -> None:
-    @router.delete("/{id}", summary="Delete a response", response_model=DeletedResponse)
+    @router.delete("/{id}", summary="Delete a response", responses=_tells(DeletedResponse))
     async def delete_response(id: str, key: Annotated[Key, Depends(who)]) -> Answer:
         await kept.drop(key, id)
         return _json({"id": id, "object": "response", "deleted": True})
@@ -201,7 +201,7 @@ def _add_changes(router: APIRouter, kept: Kept, who: Callable[..., Any]) -> None
     async def compact_conversation(key: Annotated[Key, Depends(who)]) -> Answer:
         raise UnknownPath("Conversations are not compacted here. Send what matters of one as `input`.")
 
-    @router.post("/{id}/cancel", summary="Cancel a response", response_model=Response)
+    @router.post("/{id}/cancel", summary="Cancel a response", responses=_tells(Response))
     async def cancel_response(id: str, key: Annotated[Key, Depends(who)]) -> Answer:
         """Refused, since no response is in the background: close the connection instead."""
         await kept.found(key, id)
@@ -210,6 +210,12 @@ def _add_changes(router: APIRouter, kept: Kept, who: Callable[..., Any]) -> None
             "To end one that is being told, close its connection.",
             code="not_in_background",
         )
+
+
+def _tells(kind: Any) -> dict[int | str, dict[str, Any]]:
+    """That a route answers with a type, which is documented elsewhere."""
+    schema = {"$ref": f"#/components/schemas/{kind.__name__}"}
+    return {200: {"content": {"application/json": {"schema": schema}}}}
 
 
 def _json(value: Any) -> Answer:
