@@ -21,6 +21,9 @@ SECONDS = 60.0
 MOST = 256 * 1024
 """Bytes of a request."""
 
+WIDE = {"COLUMNS": "200", "NO_COLOR": "1"}
+"""What is read while the program is loaded."""
+
 Ran = tuple[int, str, str]
 """Exit code, standard output, standard error."""
 
@@ -55,8 +58,12 @@ def _listening() -> str:
     """Where the process listens that has the program loaded; it ends with this one."""
     folder = tempfile.mkdtemp(prefix="dragoman-forking-")
     place = f"{folder}/socket"
+    environment = {**os.environ, **WIDE}
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.forking", place], stdout=subprocess.PIPE, cwd=Path(__file__).parents[1]
+        [sys.executable, "-m", "tests.forking", place],
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[1],
+        env=environment,
     )
     atexit.register(process.kill)
     assert process.stdout
