@@ -147,7 +147,8 @@ async def test_the_demo_puts_near_to_each_other_what_is_alike():
     async with gateway(Gateway()) as url, client(url) as sdk:
         answer = await sdk.embeddings.create(model="mock-gpt-model", input=texts)
         again = await sdk.embeddings.create(model="mock-gpt-model", input=texts[:1])
-        short = await sdk.embeddings.create(model="mock-gpt-model", input=texts, dimensions=128)
+        short = await sdk.embeddings.create(model="mock-gpt-model", input=texts, dimensions=64)
+        least = await sdk.embeddings.create(model="mock-gpt-model", input=texts, dimensions=4)
     for told_of in (answer, short):
         placed = [item.embedding for item in told_of.data]
         for place in range(0, len(placed), 3):
@@ -155,6 +156,7 @@ async def test_the_demo_puts_near_to_each_other_what_is_alike():
             assert likeness(here, here) == pytest.approx(1, abs=1e-4)
             assert likeness(here, near) > likeness(here, far) + 0.1, texts[place]
     assert again.data[0].embedding == answer.data[0].embedding
+    assert all(any(item.embedding) for item in least.data)
     assert answer.usage.prompt_tokens == sum(len(text.split()) for text in texts)
 
 

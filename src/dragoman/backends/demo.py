@@ -36,8 +36,9 @@ PATHS = (PATH, EMBEDDING_PATH)
 LONGEST = 64 * 1024
 LONGEST_TEXTS = 16 * 1024 * 1024
 DIMENSIONS = 256
-SEEDS = (0, 7919, 15838)
-"""Of the hashes: what falls together by one of them does not by the others."""
+LAYERS = ((256, 1.0), (256, 1.0), (64, 0.6), (16, 0.3), (4, 0.15))
+"""Among how many of the first dimensions hashes choose, and how much that weighs: so there is meaning in a beginning,
+too."""
 MOST_PLACED = 4096
 """Characters of a text that are looked at."""
 
@@ -129,9 +130,9 @@ def point(text: str) -> list[float]:
 
 
 def _add(sums: list[float], part: str, weight: float) -> None:
-    for seed in SEEDS:
+    for seed, (among, share) in enumerate(LAYERS):
         hashed = crc32(part.encode(), seed)
-        sums[hashed % DIMENSIONS] += weight if hashed & 0x10000 else -weight
+        sums[hashed % among] += weight * share if hashed & 0x10000 else -weight * share
 
 
 class DemoAPI:
