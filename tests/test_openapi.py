@@ -80,6 +80,13 @@ def test_is_openapi_3_1(document):
     assert len(set(names)) == len(names)
 
 
+def test_the_surfaces_come_first_each_under_one_name(document):
+    tags = [tag["name"] for tag in document["tags"]]
+    assert tags[:3] == ["chat", "responses", "completions"]
+    assert tags[-3:] == ["models", "admin", "health"]
+    assert {tag for operation in operations(document) for tag in operation["tags"]} == set(tags)
+
+
 def test_every_schema_is_a_json_schema(document):
     for schema in document["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)

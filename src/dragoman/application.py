@@ -27,7 +27,7 @@ from dragoman.edge import (
     failure_of,
     request_id_in,
 )
-from dragoman.entrance import Answering, add_doors, documented, schemas_beside, surfaces
+from dragoman.entrance import Answering, add_doors, documented, schemas_beside, surfaces, tag
 from dragoman.errors import Failure, GatewayError, MethodNotAllowed, NotAllowed, Unauthorized, UnknownPath
 from dragoman.keyring import Keyring
 from dragoman.logs import log, note_failure
@@ -191,6 +191,7 @@ def application(gateway: Served) -> FastAPI:
     kept, catalogue = Kept(lambda: gateway.memory, lambda: gateway.config.responses), Catalogue(gateway)
     spoken = list(surfaces(gateway, kept, catalogue))
     app.direct, app.spoken = add_doors(app, spoken, gateway), [surface for surface, _ in spoken]
+    app.openapi_tags = [{"name": name} for name in dict.fromkeys((*map(tag, app.spoken), "models", "admin", "health"))]
     who = _who(gateway)
     for routes in (models(catalogue.listed, catalogue.found, who), responses(kept, who)):
         app.include_router(routes, prefix="/v1")

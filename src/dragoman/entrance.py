@@ -61,6 +61,11 @@ def add_doors(app: FastAPI, spoken: Sequence[tuple[Surface, Handler]], gateway: 
     return doors
 
 
+def tag(surface: Surface) -> str:
+    """What the documentation shows a surface under."""
+    return surface.path.split("/")[1]
+
+
 def documented(surface: Surface) -> APIRoute:
     """A route that tells FastAPI's documentation of a surface; its path leads to a door before it comes to this."""
 
@@ -75,7 +80,7 @@ def documented(surface: Surface) -> APIRoute:
         methods=["POST"],
         response_model=surface.gives,
         summary=surface.summary,
-        tags=[surface.name],
+        tags=[tag(surface)],
         responses={
             200: {"content": {"text/event-stream": event}} if event else {},
             "4XX": {"model": surface.refuses, "description": "The request cannot be answered"},
