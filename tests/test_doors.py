@@ -235,6 +235,15 @@ async def test_hooks_see_which_surface_was_used_and_need_not(upstream: Upstream,
     assert door.whole(json.loads(body))[0] == "HELLO, YOU!"
 
 
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/responses"])
+async def test_of_much_that_is_ignored_no_more_is_told_than_clients_read(url: str, path: str):
+    tools = [{"type": f"{'long_' * 50}{number}", "name": f"t{number}"} for number in range(100)]
+    [door] = [each for each in DOORS if each.path == path]
+    status, headers, _ = await post(url, {**door.body("m", False), "tools": tools}, path=path)
+    assert status == 200
+    assert 0 < len(headers["x-dragoman-ignored"]) < 1100
+
+
 async def test_the_surfaces_are_described(url: str, door: Door):
     async with aiohttp.ClientSession() as session, session.get(f"{url}/openapi.json") as got:
         described = await got.json()

@@ -19,6 +19,9 @@ from dragoman.wire.error import ErrorEnvelope
 CONTINUED = "continued"
 """The fact that another backend has gone on where one broke."""
 
+LONGEST_FACT = 1000
+"""Characters of what callers have asked that a header of theirs tells them of; clients bound their heads."""
+
 
 class Folding(Protocol):
     """A whole answer taking shape."""
@@ -184,6 +187,7 @@ def _about(caller: Caller, chunks: Begun) -> dict[str, str]:
     spent = (time.perf_counter() - caller.came) * 1000
     about = dict(chunks.first.about or {})
     for name, value in caller.facts.items():
+        value = value[:LONGEST_FACT]
         about[name] = f"{value},{about[name]}" if name in about else value
     facts = {name if name.startswith("x-") else f"x-dragoman-{name}": about[name] for name in about}
     return facts | caller.manners.facts(spent)
