@@ -17,6 +17,7 @@ SHOWN = (
     *("x-request-id", "request-id", "retry-after", "retry-after-ms", "x-should-retry"),
     *("openai-processing-ms", "openai-version"),
     *(f"x-ratelimit-{what}-{of}" for of in ("requests", "tokens") for what in ("limit", "remaining", "reset")),
+    *(f"anthropic-ratelimit-{of}-{what}" for of in ("requests", "tokens") for what in ("limit", "remaining", "reset")),
     *(f"x-dragoman-{fact}" for fact in ("backend", "emulated", "ignored", "session")),
 )
 """The headers of an answer that a page may read."""

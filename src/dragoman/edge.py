@@ -100,6 +100,8 @@ class Manners:
     """The headers that tell the request's id."""
     facts: Callable[[float], dict[str, str]] = lambda milliseconds: {}
     """What the headers of an answer tell of the server, and of the time it took until the answer began."""
+    besides: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None
+    """What our headers tell, once more by the dialect's own names."""
 
 
 OPENAI = Manners(
@@ -141,6 +143,8 @@ def check_headers(headers: Headers) -> None:
 def answer_headers(request_id: str, more: Mapping[str, str], manners: Manners = OPENAI) -> Headers:
     """The headers of every answer."""
     told = [(name, request_id.encode()) for name in manners.id_names]
+    if manners.besides:
+        more = {**more, **manners.besides(more)}
     return told + [(key.encode(), value.encode()) for key, value in more.items()]
 
 

@@ -10,6 +10,7 @@ _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0
 _BYTES = {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
 _MANY = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)")
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)")
 
 
 def _quantity(value: object, units: dict[str, float] | dict[str, int], example: str) -> float:
@@ -34,6 +35,11 @@ def shown_seconds(seconds: float) -> str:
     if seconds < 60:
         return f"{ceil(seconds * 100) / 100:g}s"
     return f"{ceil(seconds) // 60}m{ceil(seconds) % 60}s"
+
+
+def told_seconds(shown: str) -> float:
+    """The duration that `shown_seconds` has shown."""
+    return sum(float(number) * _SECONDS[unit] for number, unit in _SPAN.findall(shown))
 
 
 def size(value: object) -> int:

@@ -1,13 +1,15 @@
 """How Anthropic's API tells failures, and who expects that (Claude API reference, errors)."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 
 from dragoman.edge import OPENAI, Manners
 from dragoman.errors import Failure
+from dragoman.units import told_seconds
 
 KINDS = {
     401: "authentication_error",
@@ -18,6 +20,7 @@ KINDS = {
     503: "overloaded_error",
 }
 """The kinds of failures by OpenAI's status; the caller is to blame for other 4xx, and the server for the rest."""
+KNOWN = ("limit", "remaining")
 VERSION = b"anthropic-version"
 PATH = re.compile(r"(?:/v1)?/messages(?:/|$)")
 THEIRS = (
@@ -41,7 +44,18 @@ def refusal(failure: Failure, request_id: str) -> bytes:
     return orjson.dumps({"type": "error", "error": error, "request_id": request_id})
 
 
-ANTHROPIC = Manners(refusal, (b"x-request-id", b"request-id"))
+def limits(told: Mapping[str, str]) -> dict[str, str]:
+    """What OpenAI's headers tell of limits, by the names of Anthropic's API; when they begin anew is a time there."""
+    found: dict[str, str] = {}
+    for of in ("requests", "tokens"):
+        if reset := told.get(f"x-ratelimit-reset-{of}"):
+            at = datetime.now(UTC) + timedelta(seconds=told_seconds(reset))
+            found |= {f"anthropic-ratelimit-{of}-{what}": told[f"x-ratelimit-{what}-{of}"] for what in KNOWN}
+            found[f"anthropic-ratelimit-{of}-reset"] = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return found
+
+
+ANTHROPIC = Manners(refusal, (b"x-request-id", b"request-id"), besides=limits)
 
 
 def manners(path: str, headers: Iterable[tuple[bytes, bytes]]) -> Manners:
