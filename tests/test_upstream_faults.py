@@ -47,7 +47,7 @@ from tests.serving import QUESTION, gateway, http_backend, post
 from tests.upstream import Connection, Received, answer, chunked, json_answer, listening
 
 MIB = 1024 * 1024
-SOON = {"timeout": {"connect": "100ms", "first": "150ms", "idle": "150ms"}}
+SOON = {"timeout": {"connect": "1s", "first": "150ms", "idle": "150ms"}}
 NEVER_RETRIED = {"x-should-retry": "false"}
 
 

@@ -44,7 +44,7 @@ async def turned_away(server: Running) -> None:
 @WORKERS
 async def test_streams_in_flight_are_told_whole_and_new_calls_are_turned_away(tmp_path: Path, workers: int):
     async with (
-        listening(telling(1.5)) as upstream,
+        listening(telling(3)) as upstream,
         running(tmp_path, config(upstream), workers=workers) as server,
     ):
         calls = await streams(server, upstream, 20)

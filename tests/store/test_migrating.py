@@ -93,7 +93,7 @@ async def test_a_current_database_is_opened_at_once_and_without_a_process(url, m
     assert min(took) < 0.05
 
 
-@pytest.mark.parametrize("count", [2, 10])
+@pytest.mark.parametrize("count", [2, 6])
 def test_as_many_processes_as_there_are_may_open_a_new_database_at_once(empty, count):
     command = [sys.executable, "-m", "tests.store.opening", empty, str(count)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=180)
